@@ -1,0 +1,1 @@
+//! Request and response types, error codes and the typed client.

@@ -1,0 +1,3 @@
+//! The load and latency bench.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Frames, limits and version of the conversation between host and guest.

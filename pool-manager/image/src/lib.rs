@@ -1,0 +1,1 @@
+//! Root filesystems from Docker, registries, archives and Debian packages.

@@ -1,0 +1,1 @@
+//! Preloaded into a VMM: maps template memory privately and registers it with userfaultfd.

@@ -1,0 +1,1 @@
+//! Template memory that loads itself through userfaultfd.

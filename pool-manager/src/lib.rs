@@ -1,0 +1,1 @@
+//! Every VM of one node: pools, leases, templates, bakes, snapshots.

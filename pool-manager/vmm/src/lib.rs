@@ -1,0 +1,1 @@
+//! One microVM, one life: engines, jail, guest connection.

@@ -1,0 +1,1 @@
+//! Routes exec, invoke and VM requests to a warm instance.
