@@ -1,1 +1,47 @@
 //! One microVM, one life: engines, jail, guest connection.
+//!
+//! A VMM goes through these phases, and each is a type of its own:
+//!
+//! ```text
+//! BootSpec ──boot──► Machine ──freeze──► Frozen (device state + memory; the machine can only be killed)
+//! ShellSpec ─spawn─► Shell ──restore──► Machine (paused) ──resume/pause──► … ──kill──► VmmEnd
+//!                      └───── the process ends ─────► EndWatch says how, with its last words
+//! ```
+//!
+//! Every value that stands for a process owns it: dropping a [`Shell`] or a [`Machine`] kills and
+//! reaps the process in a tracked task, and [`Engine::settled`] waits for those. Only this crate knows
+//! QEMU, its control protocol, uids of VMMs and the guest's transport.
+
+mod disk;
+mod end;
+mod engine;
+mod error;
+#[cfg(feature = "fake")]
+mod fake;
+mod guest;
+mod initramfs;
+mod jail;
+mod kernel;
+mod memory_figures;
+mod orphans;
+mod process;
+mod qemu;
+mod ring;
+mod spec;
+mod sys;
+mod tools;
+
+pub use disk::{DiskError, ScratchDisk, copy_extents};
+pub use end::{EndKind, EndWatch, VmmEnd};
+pub use engine::{Engine, EngineIdentity, Machine, Shell};
+pub use error::{ControlError, RestoreError, StartError};
+#[cfg(feature = "fake")]
+pub use fake::{FakeEngine, FakeFaults};
+pub use guest::{GuestConnection, GuestError, Output, RunInput, RunOutput};
+pub use jail::{Jail, UidRange};
+pub use kernel::{GuestKernel, KernelError};
+pub use memory_figures::MemoryFigures;
+pub use qemu::{Accelerator, AcceleratorChoice, Qemu, QemuConfig, QemuError, choose_accelerator};
+pub use spec::{BadId, BootSpec, Frozen, RootDisk, RootFs, Shape, ShellSpec, VmmId};
+pub use thaw_guest_protocol as protocol;
+pub use tools::{MissingTool, check_tools};

@@ -1,0 +1,177 @@
+//! What can go wrong on a node.
+
+use std::{io, time::Duration};
+
+use thaw_image::AddError;
+use thaw_vmm::{
+    ControlError, RestoreError, StartError,
+    protocol::FailureKind,
+};
+use thiserror::Error;
+
+/// No clone could be handed out.
+#[derive(Debug, Error)]
+pub enum LeaseError {
+    /// No such image here, in the Docker daemon or in the registry.
+    #[error("there is no image {name:?}")]
+    UnknownImage {
+        /// What was asked for.
+        name: String,
+        /// Where it was looked for, and what came of it.
+        #[source]
+        source: Option<AddError>,
+    },
+    /// The image could not be made.
+    #[error("could not make image {name:?}")]
+    Image {
+        /// What was asked for.
+        name: String,
+        /// Why.
+        #[source]
+        source: AddError,
+    },
+    /// No such template.
+    #[error("there is no template {0:?}")]
+    UnknownTemplate(String),
+    /// The machine's size is out of range.
+    #[error("{0}")]
+    BadShape(String),
+    /// The template could not be baked.
+    #[error("could not bake the template")]
+    Bake(#[source] BakeError),
+    /// The template is damaged, or of another version.
+    #[error("template {template} can't be used: {reason}")]
+    BadTemplate {
+        /// Its id.
+        template: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Too many callers wait already.
+    #[error("{waiting} callers wait for this pool already")]
+    Full {
+        /// How many wait.
+        waiting: u32,
+        /// When it is worth another try.
+        retry_after: Duration,
+    },
+    /// No clone became ready in time.
+    #[error("no clone was ready within {0:?}")]
+    TimedOut(Duration),
+    /// Restores failed repeatedly; the next try is later.
+    #[error("restores of this template keep failing: {last_error}")]
+    BackingOff {
+        /// The last failure.
+        last_error: String,
+        /// When the next try is due.
+        retry_after: Duration,
+    },
+    /// The node's budget of VMMs or memory is spent.
+    #[error("the node's limit of {limit} is reached: {what}")]
+    NodeFull {
+        /// What is spent.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// The node shuts down.
+    #[error("the node is shutting down")]
+    ShuttingDown,
+}
+
+/// A template could not be made.
+#[derive(Debug, Error)]
+pub enum BakeError {
+    /// The VM did not start.
+    #[error("the template's VM did not start")]
+    Start(#[from] StartError),
+    /// The VM could not be frozen.
+    #[error("could not freeze the template's VM")]
+    Freeze(#[from] ControlError),
+    /// The agent could not get ready.
+    #[error("the guest could not get ready to be frozen")]
+    Prepare(#[from] thaw_vmm::GuestError),
+    /// A trial restore failed.
+    #[error("a trial restore of the new template failed")]
+    Trial(#[source] RestoreError),
+    /// Files could not be written.
+    #[error("could not write the template")]
+    Write(#[source] io::Error),
+    /// The scratch disk could not be made.
+    #[error("could not make the scratch disk")]
+    Scratch(#[from] thaw_vmm::DiskError),
+}
+
+/// Nothing ran, or what ran was lost.
+#[derive(Debug, Error)]
+pub enum ExecError {
+    /// No such lease.
+    #[error("there is no VM {0:?}")]
+    UnknownLease(String),
+    /// The guest refused: program not found and the like. The VM is well.
+    #[error("{message}")]
+    Refused {
+        /// The kind, to decide by.
+        kind: FailureKind,
+        /// The agent's words.
+        message: String,
+    },
+    /// There is nothing to run.
+    #[error("{0}")]
+    BadRequest(&'static str),
+    /// The VM ended while the program ran.
+    #[error("the VM ended while the program ran: {reason}")]
+    VmEnded {
+        /// How.
+        reason: String,
+        /// Whether its kernel panicked.
+        guest_panic: bool,
+    },
+    /// The agent can no longer be talked to.
+    #[error("the VM can no longer be talked to: {0}")]
+    Lost(String),
+    /// Too much runs in this VM.
+    #[error("too many programs run in this VM at once")]
+    TooMany,
+}
+
+/// An image, template or pool could not be changed.
+#[derive(Debug, Error)]
+pub enum AdminError {
+    /// There is no such thing.
+    #[error("there is no {kind} {name:?}")]
+    NotFound {
+        /// `image`, `template` or `pool`.
+        kind: &'static str,
+        /// What was asked for.
+        name: String,
+    },
+    /// Something uses it.
+    #[error("{kind} {name:?} is in use: {by}")]
+    InUse {
+        /// `image` or `template`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// Who uses it.
+        by: String,
+    },
+    /// The request makes no sense.
+    #[error("{0}")]
+    Bad(String),
+    /// An image could not be made.
+    #[error("could not make the image")]
+    Add(#[from] AddError),
+    /// A template could not be made or used.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The disk refused.
+    #[error("could not {what}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}

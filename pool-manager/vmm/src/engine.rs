@@ -1,0 +1,107 @@
+//! What an engine can do. Phases are types: a shell has no guest yet, a machine can't be restored again.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BootSpec, ControlError, EndWatch, Frozen, GuestConnection, MemoryFigures, RestoreError,
+    ShellSpec, StartError, VmmEnd, VmmId,
+};
+
+/// Which VMM runs a template: part of the template's key, because a device state fits no other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EngineIdentity {
+    /// `qemu` or `firecracker`.
+    pub name: String,
+    /// The VMM's own version, such as `7.2.22`.
+    pub version: String,
+    /// `kvm` or `tcg`.
+    pub accelerator: String,
+}
+
+impl fmt::Display for EngineIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.name, self.version, self.accelerator)
+    }
+}
+
+/// Starts VMMs.
+#[async_trait]
+pub trait Engine: Send + Sync + fmt::Debug + 'static {
+    /// Which VMM this is.
+    fn identity(&self) -> &EngineIdentity;
+
+    /// Boots a machine from its kernel and returns once its agent answers.
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, the VMM is killed and reaped in the background.
+    async fn boot(&self, spec: BootSpec) -> Result<Box<dyn Machine>, StartError>;
+
+    /// Spawns a VMM that waits for a device state and returns once it listens.
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, the VMM is killed and reaped in the background.
+    async fn spawn_shell(&self, spec: ShellSpec) -> Result<Box<dyn Shell>, StartError>;
+
+    /// Ends VMMs of this storage root that an earlier daemon left behind, except those in `keep`;
+    /// returns the ids of what was ended.
+    async fn end_orphans(&self, keep: &[VmmId]) -> std::io::Result<Vec<VmmId>>;
+
+    /// Resolves when every VMM that was dropped or killed has been reaped.
+    async fn settled(&self);
+}
+
+/// A VMM process that is spawned and waiting. Dropping it kills the process.
+#[async_trait]
+pub trait Shell: Send + Sync + fmt::Debug {
+    /// The VMM's name.
+    fn id(&self) -> &VmmId;
+
+    /// Tells when and how the process ended.
+    fn end(&self) -> EndWatch;
+
+    /// Loads a device state; the machine is left paused.
+    ///
+    /// # Errors
+    /// The VMM is gone then.
+    async fn restore(
+        self: Box<Self>,
+        device_state: Bytes,
+        timeout: Duration,
+    ) -> Result<Box<dyn Machine>, RestoreError>;
+}
+
+/// A machine with a guest in it. Dropping it kills the process.
+#[async_trait]
+pub trait Machine: Send + Sync + fmt::Debug {
+    /// The VMM's name.
+    fn id(&self) -> &VmmId;
+
+    /// Tells when and how the process ended.
+    fn end(&self) -> EndWatch;
+
+    /// The way to the agent. Requests may be written while the machine is paused.
+    fn guest(&self) -> &GuestConnection;
+
+    /// Stops the guest's CPUs.
+    async fn pause(&self) -> Result<(), ControlError>;
+
+    /// Lets the guest's CPUs run.
+    async fn resume(&self) -> Result<(), ControlError>;
+
+    /// Closes the guest connection, stops the machine and takes its device state and memory; the
+    /// machine can only be killed afterwards. Only for a machine that was booted, whose memory is its own.
+    async fn freeze(&mut self) -> Result<Frozen, ControlError>;
+
+    /// What the process uses of the host's memory.
+    async fn memory(&self) -> std::io::Result<MemoryFigures>;
+
+    /// The last output of the guest's console, at most 64 KiB, lossy UTF-8.
+    fn console(&self) -> String;
+
+    /// Kills the process and returns when it is reaped.
+    async fn kill(self: Box<Self>) -> VmmEnd;
+}

@@ -1,0 +1,98 @@
+//! What can go wrong with one VMM.
+
+use std::{io, sync::Arc, time::Duration};
+
+use thiserror::Error;
+
+use crate::{GuestError, VmmEnd};
+
+/// A VMM that did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A descriptor, socket or file for it could not be made.
+    #[error("could not prepare the VMM's {what}")]
+    Prepare {
+        /// What was being made.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The VMM's program could not be run.
+    #[error("could not run {program}")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It ended before it was ready.
+    #[error("the VMM ended while it started: {0}")]
+    Ended(Arc<VmmEnd>),
+    /// The VMM refused what it was asked for.
+    #[error("could not set up the VMM")]
+    Control(#[from] ControlError),
+    /// The agent did not answer as it should.
+    #[error("the guest's agent did not come up")]
+    Guest(#[source] GuestError),
+    /// It took too long.
+    #[error("the VMM was not ready within {0:?}; the console's end: {1}")]
+    TimedOut(Duration, String),
+    /// Every uid of the range is taken.
+    #[error("all {0} uids for VMMs are in use; the range limits how many can run at once")]
+    NoFreeUid(u32),
+}
+
+/// A device state that did not load.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// The state could not be handed over.
+    #[error("could not hand the device state to the VMM")]
+    Write(#[source] io::Error),
+    /// The VMM refused the state; it is damaged or of another VMM version.
+    #[error("the VMM did not accept the device state: {0}")]
+    Refused(String),
+    /// The VMM ended.
+    #[error("the VMM ended while it restored: {0}")]
+    Ended(Arc<VmmEnd>),
+    /// The VMM does not answer as it should.
+    #[error("could not restore")]
+    Control(#[from] ControlError),
+    /// It took too long.
+    #[error("the restore took longer than {0:?}")]
+    TimedOut(Duration),
+}
+
+/// A request to a running VMM that failed.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// The control socket broke; the VMM has ended or is about to be killed.
+    #[error("the VMM's control socket broke")]
+    Io(#[source] io::Error),
+    /// The VMM closed its control socket.
+    #[error("the VMM closed its control socket")]
+    Closed,
+    /// It sent something that is not its protocol.
+    #[error("the VMM sent an unexpected message: {0}")]
+    Protocol(String),
+    /// It refused a command.
+    #[error("the VMM refused {command}: {message}")]
+    Refused {
+        /// The command.
+        command: &'static str,
+        /// The VMM's own words.
+        message: String,
+    },
+    /// It did not answer in time.
+    #[error("the VMM did not answer {command} within {timeout:?}")]
+    TimedOut {
+        /// The command.
+        command: &'static str,
+        /// The bound.
+        timeout: Duration,
+    },
+    /// The machine is not in a state for this.
+    #[error("{0}")]
+    State(&'static str),
+}

@@ -1,0 +1,9 @@
+//! The way to the agent of one guest: one multiplexed connection, one logical stream for each operation.
+
+mod connection;
+mod error;
+mod run;
+
+pub use connection::GuestConnection;
+pub use error::GuestError;
+pub use run::{Output, RunInput, RunOutput};

@@ -1,0 +1,141 @@
+//! What a VMM is given at its start. Everything is an open descriptor: a VMM needs no paths.
+
+use std::{
+    fmt,
+    fs::File,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use thaw_lazymem::TemplateMemory;
+
+use crate::kernel::GuestKernel;
+
+/// The name of one VMM process, unique on its node: `[a-z0-9][a-z0-9-]{0,62}`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct VmmId(String);
+
+/// An id that does not match `[a-z0-9][a-z0-9-]{0,62}`.
+#[derive(Debug, thiserror::Error)]
+#[error("an id has 1 to 63 of the characters a-z, 0-9 and '-', and does not start with '-'")]
+pub struct BadId;
+
+impl VmmId {
+    /// A new id: `prefix-` and 12 random hex digits.
+    ///
+    /// # Errors
+    /// When the kernel gives no random bytes, or `prefix` breaks the form of an id.
+    pub fn random(prefix: &str) -> std::io::Result<Self> {
+        let mut bytes = [0; 6];
+        getrandom::fill(&mut bytes).map_err(std::io::Error::from)?;
+        Self::try_from(format!("{prefix}-{}", hex::encode(bytes))).map_err(std::io::Error::other)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for VmmId {
+    type Error = BadId;
+
+    fn try_from(text: String) -> Result<Self, BadId> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let fits = (1..=63).contains(&text.len())
+            && text.bytes().all(allowed)
+            && !text.starts_with('-');
+        if fits { Ok(Self(text)) } else { Err(BadId) }
+    }
+}
+
+impl From<VmmId> for String {
+    fn from(id: VmmId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for VmmId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The size of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Shape {
+    /// Virtual CPUs, 1 to 32.
+    pub vcpus: u8,
+    /// Memory in MiB, 128 to 65,536.
+    pub memory_mib: u32,
+}
+
+impl Shape {
+    /// The memory in bytes.
+    pub fn memory_bytes(self) -> u64 {
+        u64::from(self.memory_mib) << 20
+    }
+}
+
+/// The file system of a root disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RootFs {
+    /// What Thaw writes for an image.
+    Squashfs,
+    /// What a user brought.
+    Ext4,
+}
+
+/// The root disk of an image: read-only, shared by all its machines.
+#[derive(Debug, Clone)]
+pub struct RootDisk {
+    /// Opened for reading only.
+    pub file: Arc<File>,
+    /// What the guest mounts it as.
+    pub fs: RootFs,
+}
+
+/// A machine to boot from nothing.
+#[derive(Debug)]
+pub struct BootSpec {
+    /// The VMM's name.
+    pub id: VmmId,
+    /// The machine's size.
+    pub shape: Shape,
+    /// The kernel and its initramfs.
+    pub kernel: Arc<GuestKernel>,
+    /// The root disk.
+    pub root: RootDisk,
+    /// The scratch disk: ext4 made by [`ScratchDisk`](crate::ScratchDisk), this machine's own.
+    pub scratch: File,
+    /// How long the agent may take to answer, from the VMM's start.
+    pub boot_timeout: Duration,
+}
+
+/// A VMM to spawn ahead of its restore.
+#[derive(Debug)]
+pub struct ShellSpec {
+    /// The VMM's name.
+    pub id: VmmId,
+    /// The template's shape.
+    pub shape: Shape,
+    /// The template's memory, mapped privately.
+    pub memory: Arc<TemplateMemory>,
+    /// The template's root disk.
+    pub root: RootDisk,
+    /// The scratch disk, of its final length; its content may be filled in until the restore.
+    pub scratch: File,
+}
+
+/// What a machine was when it was frozen, without its disks.
+#[derive(Debug)]
+pub struct Frozen {
+    /// The VMM's device state: opaque, tens of kilobytes, holds no guest memory.
+    pub device_state: Bytes,
+    /// The guest's memory: a memfd of the shape's size, written by nobody any more.
+    pub memory: File,
+}
