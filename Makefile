@@ -1,0 +1,55 @@
+# One command for people and CI. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+TARGET := x86_64-unknown-linux-gnu
+AGENT := target/agent/$(TARGET)/agent/thaw-agent
+SHIM := target/release/libthaw_lazymem_shim.so
+THAW := target/release/thaw
+
+export THAW_AGENT_BIN := $(CURDIR)/$(AGENT)
+export THAW_SHIM_BIN := $(CURDIR)/$(SHIM)
+
+.PHONY: help setup setup-test agent shim build demo test lint deny openapi bench clean-demo
+
+help: ## What there is.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Install what building and running Thaw needs (apt, root).
+	@deploy/install-packages run
+
+setup-test: ## Install what the tests need besides (apt, root).
+	@deploy/install-packages run test
+
+agent: ## Build the static guest agent.
+	@RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet --locked -p thaw-agent \
+		--profile agent --target $(TARGET) --target-dir target/agent
+
+shim: ## Build the library that is preloaded into a VMM.
+	@cargo build --quiet --locked --release -p thaw-lazymem-shim
+
+build: agent shim ## Build thaw in release mode: target/release/thaw
+	cargo build --locked --release -p thaw
+
+demo: setup build ## Show it: a command and a code run, each in a fresh VM from a warm snapshot.
+	@deploy/demo
+
+test: setup-test agent shim ## Run all tests, real VMs included.
+	cargo nextest run --workspace --locked
+
+lint: ## fmt, clippy, doc and dependency checks, warnings denied.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+	@$(MAKE) --no-print-directory deny
+
+deny: ## Bans, licences and sources of the dependencies.
+	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
+	cargo deny --all-features check bans licenses sources
+
+openapi: ## Write docs/openapi.json anew from the code.
+	UPDATE_OPENAPI=1 cargo nextest run --locked -p thaw-api -E 'test(openapi_json_is_what_the_code_says)'
+
+bench: setup-test build ## Measure; the tables and bench/results/*.json are written anew.
+	cargo build --quiet --locked --release -p thaw-bench
+	deploy/bench
