@@ -1,3 +1,67 @@
-//! The load and latency bench.
+//! Measures a running Thaw through its HTTP API, stage by stage, and beside it Docker on the same
+//! machine with the same root file system. Every figure of the README comes out of one run of this.
 
-fn main() {}
+mod client;
+mod docker;
+mod plan;
+mod report;
+mod sections;
+mod stats;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+use crate::{client::Client, plan::Plan, report::Report};
+
+/// Measure Thaw's latency and memory.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// The daemon to measure.
+    #[arg(long, env = "THAW_SERVER", default_value = "http://127.0.0.1:8000")]
+    server: String,
+    /// The image; it needs python3.
+    #[arg(long, default_value = "python")]
+    image: String,
+    /// Samples of each latency.
+    #[arg(long, default_value_t = 50)]
+    samples: u32,
+    /// Execs of the sequential check.
+    #[arg(long, default_value_t = 1000)]
+    sequential: u32,
+    /// A Docker image with the same root file system to compare with; the daemon is DOCKER_HOST's.
+    #[arg(long)]
+    docker_image: Option<String>,
+    /// Write the results here as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Write the table here, besides printing it.
+    #[arg(long)]
+    table: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let client = Client::new(&arguments.server)?;
+    let plan = Plan {
+        image: arguments.image,
+        samples: arguments.samples,
+        sequential: arguments.sequential,
+        docker_image: arguments.docker_image,
+    };
+    let report: Report = plan.run(&client).await?;
+    let table = report.table();
+    report::print(&table);
+    if let Some(path) = arguments.table {
+        std::fs::write(&path, &table).with_context(|| format!("writing {}", path.display()))?;
+    }
+    if let Some(path) = arguments.json {
+        let json = serde_json::to_string_pretty(&report)?;
+        std::fs::write(&path, json + "\n")
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! One file for each thing that is measured.
+
+pub(crate) mod burst;
+pub(crate) mod cold;
+pub(crate) mod docker;
+pub(crate) mod exec;
+pub(crate) mod memory;
+pub(crate) mod sequential;
