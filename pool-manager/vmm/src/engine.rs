@@ -20,6 +20,8 @@ pub struct EngineIdentity {
     pub version: String,
     /// `kvm` or `tcg`.
     pub accelerator: String,
+    /// How the host reaches the agent: `serial` or `vsock`.
+    pub transport: String,
 }
 
 impl fmt::Display for EngineIdentity {

@@ -1,11 +1,6 @@
 //! What a VMM is given at its start. Everything is an open descriptor: a VMM needs no paths.
 
-use std::{
-    fmt,
-    fs::File,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, fs::File, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -45,9 +40,8 @@ impl TryFrom<String> for VmmId {
 
     fn try_from(text: String) -> Result<Self, BadId> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let fits = (1..=63).contains(&text.len())
-            && text.bytes().all(allowed)
-            && !text.starts_with('-');
+        let fits =
+            (1..=63).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with('-');
         if fits { Ok(Self(text)) } else { Err(BadId) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    future::poll_fn,
+    future::{Future, poll_fn},
     io,
     task::{Context, Poll},
 };
@@ -32,7 +32,7 @@ type OpenReply = oneshot::Sender<Result<Stream, ConnectionError>>;
 #[derive(Debug)]
 pub struct GuestConnection {
     opens: mpsc::Sender<OpenReply>,
-    _driver: JoinSet<()>,
+    driver: JoinSet<()>,
 }
 
 impl GuestConnection {
@@ -41,18 +41,24 @@ impl GuestConnection {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        // A frame is a header and a body; buffered, the two reach the guest as one message.
-        let io = BufWriter::with_capacity(64 * 1024, io.compat());
-        let mut config = Config::default();
-        config.set_split_send_size(thaw_guest_protocol::DATA_CHUNK_BYTES);
-        let connection = Connection::new(io, config, Mode::Client);
+        Self::connecting(std::future::ready(Ok(io)))
+    }
+
+    /// Takes a byte stream that is still being connected; requests wait for it.
+    pub(crate) fn connecting<T, F>(io: F) -> Self
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        F: Future<Output = io::Result<T>> + Send + 'static,
+    {
         let (opens, requests) = mpsc::channel(WAITING_OPENS);
         let mut driver = JoinSet::new();
-        driver.spawn(drive(connection, requests));
-        Self {
-            opens,
-            _driver: driver,
-        }
+        driver.spawn(async move {
+            match io.await {
+                Ok(io) => drive(multiplex(io), requests).await,
+                Err(error) => tracing::debug!(%error, "could not reach a guest"),
+            }
+        });
+        Self { opens, driver }
     }
 
     /// Does an operation that runs no program.
@@ -80,17 +86,36 @@ impl GuestConnection {
         start(self.stream().await?, opening).await
     }
 
+    /// Closes the connection; every operation under way ends with [`GuestError::Disconnected`].
+    pub(crate) fn close(&mut self) {
+        self.driver.abort_all();
+    }
+
     async fn stream(&self) -> Result<Stream, GuestError> {
         let (reply, stream) = oneshot::channel();
         self.opens.try_send(reply).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => GuestError::TooManyStreams,
             mpsc::error::TrySendError::Closed(_) => gone(),
         })?;
-        stream.await.map_err(|_| gone())?.map_err(|error| match error {
-            ConnectionError::TooManyStreams => GuestError::TooManyStreams,
-            other => GuestError::Disconnected(io::Error::other(other)),
-        })
+        stream
+            .await
+            .map_err(|_| gone())?
+            .map_err(|error| match error {
+                ConnectionError::TooManyStreams => GuestError::TooManyStreams,
+                other => GuestError::Disconnected(io::Error::other(other)),
+            })
     }
+}
+
+fn multiplex<T>(io: T) -> Connection<BufWriter<Compat<T>>>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    // A frame is a header and a body; buffered, the two reach the guest as one message.
+    let io = BufWriter::with_capacity(64 * 1024, io.compat());
+    let mut config = Config::default();
+    config.set_split_send_size(thaw_guest_protocol::DATA_CHUNK_BYTES);
+    Connection::new(io, config, Mode::Client)
 }
 
 fn gone() -> GuestError {

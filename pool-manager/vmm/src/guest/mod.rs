@@ -3,6 +3,7 @@
 mod connection;
 mod error;
 mod run;
+pub(crate) mod vsock;
 
 pub use connection::GuestConnection;
 pub use error::GuestError;

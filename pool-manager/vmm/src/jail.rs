@@ -1,0 +1,168 @@
+//! Who a VMM runs as.
+
+use std::{
+    io,
+    os::unix::fs::MetadataExt as _,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use crate::sys;
+
+/// The uids that VMMs run as: each VMM has one of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UidRange {
+    /// The first; above every user of the host.
+    pub first: u32,
+    /// How many: so many VMMs can run at once.
+    pub count: u32,
+}
+
+impl Default for UidRange {
+    /// 10,000 uids from 1,879,048,192 (0x7000_0000) on, which no distribution hands out.
+    fn default() -> Self {
+        Self {
+            first: 0x7000_0000,
+            count: 10_000,
+        }
+    }
+}
+
+/// Takes a VMM's privileges away: its own uid and gid, no groups but that of /dev/kvm, no
+/// capabilities, no new privileges, no core dumps, a session of its own.
+///
+/// Without root there are no uids to give; the VMM then runs as the daemon's user, and
+/// [`Jail::separates_users`] says so.
+#[derive(Debug, Clone)]
+pub struct Jail {
+    uids: Option<Arc<Uids>>,
+    /// Numbers of VMMs that have no uid of their own.
+    without_uid: Arc<AtomicU32>,
+    kvm_group: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Uids {
+    range: UidRange,
+    taken: Mutex<Vec<bool>>,
+}
+
+impl Jail {
+    /// A jail that gives uids of `range` if this process is root.
+    pub fn new(range: UidRange) -> Self {
+        let uids = nix::unistd::geteuid().is_root().then(|| {
+            Arc::new(Uids {
+                range,
+                taken: Mutex::new(vec![false; range.count as usize]),
+            })
+        });
+        let kvm_group = std::fs::metadata("/dev/kvm").ok().map(|meta| meta.gid());
+        Self {
+            uids,
+            without_uid: Arc::new(AtomicU32::new(range.first)),
+            kvm_group,
+        }
+    }
+
+    /// Whether every VMM gets a uid of its own.
+    pub fn separates_users(&self) -> bool {
+        self.uids.is_some()
+    }
+
+    /// How many VMMs can run at once.
+    pub fn capacity(&self) -> u32 {
+        self.uids.as_ref().map_or(u32::MAX, |uids| uids.range.count)
+    }
+
+    /// Reserves a uid; `None` when all are taken.
+    pub(crate) fn cell(&self) -> Option<Cell> {
+        let uid = match &self.uids {
+            None => None,
+            Some(uids) => Some(uids.take()?),
+        };
+        let next = || self.without_uid.fetch_add(1, Ordering::Relaxed);
+        Some(Cell {
+            uid,
+            number: uid.unwrap_or_else(next),
+            uids: self.uids.clone(),
+            kvm_group: self.kvm_group,
+        })
+    }
+}
+
+impl Uids {
+    fn take(&self) -> Option<u32> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = taken.iter().position(|taken| !taken)?;
+        taken[free] = true;
+        Some(self.range.first + free as u32)
+    }
+
+    fn give_back(&self, uid: u32) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = taken.get_mut((uid - self.range.first) as usize) {
+            *slot = false;
+        }
+    }
+}
+
+/// One VMM's place in the jail; its uid is free again when this is dropped, so it must outlive the process.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    uid: Option<u32>,
+    number: u32,
+    uids: Option<Arc<Uids>>,
+    kvm_group: Option<u32>,
+}
+
+impl Cell {
+    /// A number that no other VMM of this daemon has, above those that the host itself uses.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Arranges that the command gives up its privileges before it runs the VMM.
+    pub(crate) fn confine(&self, command: &mut tokio::process::Command) {
+        sys::confine(command, self.uid, self.kvm_group.filter(|gid| *gid != 0));
+    }
+
+    /// Makes the VMM the first to go when the host runs out of memory. Best effort: the range of
+    /// values that may be set depends on the host.
+    pub(crate) fn prefer_in_oom(pid: u32) -> io::Result<()> {
+        std::fs::write(format!("/proc/{pid}/oom_score_adj"), "500")
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        if let (Some(uids), Some(uid)) = (&self.uids, self.uid) {
+            uids.give_back(uid);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_cells_share_a_uid_and_a_dropped_one_is_free_again() {
+        let uids = Arc::new(Uids {
+            range: UidRange { first: 7, count: 2 },
+            taken: Mutex::new(vec![false; 2]),
+        });
+        let jail = Jail {
+            uids: Some(uids),
+            without_uid: Arc::default(),
+            kvm_group: None,
+        };
+        let first = jail.cell().unwrap();
+        let second = jail.cell().unwrap();
+        assert_eq!((first.uid, second.uid), (Some(7), Some(8)));
+        assert!(jail.cell().is_none());
+        drop(first);
+        assert_eq!(jail.cell().unwrap().uid, Some(7));
+    }
+}

@@ -1,0 +1,181 @@
+//! A QEMU with a guest in it.
+
+use std::{fs::File, io, os::fd::AsFd as _, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use nix::fcntl::OFlag;
+use serde_json::{Value, json};
+use tokio::{io::AsyncReadExt as _, net::unix::pipe};
+
+use super::{
+    launch::{Agent, Launched},
+    qmp::Qmp,
+};
+use crate::{
+    ControlError, EndWatch, Frozen, GuestConnection, Machine, MemoryFigures, VmmEnd, VmmId,
+    process::Process,
+};
+
+/// How long the guest may take to notice that its connection was closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long saving a device state may take.
+const SAVE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest device state that is believed; it is about 64 KB.
+const MAX_STATE_BYTES: u64 = 64 << 20;
+
+/// A QEMU with a guest in it.
+#[derive(Debug)]
+pub(super) struct QemuMachine {
+    process: Process,
+    qmp: Qmp,
+    guest: GuestConnection,
+    over_serial: bool,
+    /// Only a machine that was booted has memory of its own.
+    memory: Option<File>,
+}
+
+impl QemuMachine {
+    pub(super) fn booted(launched: Launched, memory: File) -> Self {
+        Self::new(launched, Some(memory))
+    }
+
+    pub(super) fn restored(launched: Launched) -> Self {
+        Self::new(launched, None)
+    }
+
+    fn new(launched: Launched, memory: Option<File>) -> Self {
+        Self {
+            process: launched.process,
+            qmp: launched.qmp,
+            over_serial: matches!(launched.agent, Agent::Serial(_)),
+            guest: launched.agent.connect(),
+            memory,
+        }
+    }
+
+    /// Closes the connection and waits until the agent has opened its port anew, so that no clone
+    /// starts with half of this session in its memory.
+    async fn hang_up(&mut self) -> Result<(), ControlError> {
+        let mut announced = self.qmp.announced();
+        let changes = announced.borrow_and_update().port_changes;
+        self.guest.close();
+        if !self.over_serial {
+            // The load resets every vsock connection in the guest.
+            return Ok(());
+        }
+        let reopened =
+            announced.wait_for(|now| now.port_changes > changes && now.port_open == Some(true));
+        tokio::time::timeout(CLOSE_TIMEOUT, reopened)
+            .await
+            .map_err(|_| ControlError::TimedOut {
+                command: "closing the guest connection",
+                timeout: CLOSE_TIMEOUT,
+            })?
+            .map_err(|_| ControlError::Closed)?;
+        Ok(())
+    }
+
+    async fn save_device_state(&self) -> Result<Bytes, ControlError> {
+        let (reader, writer) =
+            nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|errno| ControlError::Io(errno.into()))?;
+        let reader = pipe::Receiver::from_owned_fd(reader).map_err(ControlError::Io)?;
+        self.qmp
+            .command(
+                "migrate-set-capabilities",
+                json!({ "capabilities": [
+                    { "capability": "events", "state": true },
+                    { "capability": "x-ignore-shared", "state": true },
+                ]}),
+            )
+            .await?;
+        self.qmp
+            .command_with_fd("getfd", json!({ "fdname": "device-state" }), writer.as_fd())
+            .await?;
+        drop(writer);
+        let mut state = Vec::with_capacity(128 * 1024);
+        let mut limited = reader.take(MAX_STATE_BYTES);
+        let (started, read) = tokio::join!(
+            self.qmp
+                .command("migrate", json!({ "uri": "fd:device-state" })),
+            limited.read_to_end(&mut state)
+        );
+        started?;
+        read.map_err(ControlError::Io)?;
+        let mut announced = self.qmp.announced();
+        let done = announced
+            .wait_for(|now| matches!(now.migration.as_deref(), Some("completed" | "failed")))
+            .await
+            .map_err(|_| ControlError::Closed)?;
+        match done.migration.as_deref() {
+            Some("completed") => Ok(state.into()),
+            _ => Err(ControlError::Refused {
+                command: "migrate",
+                message: "saving the device state failed".to_owned(),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Machine for QemuMachine {
+    fn id(&self) -> &VmmId {
+        self.process.id()
+    }
+
+    fn end(&self) -> EndWatch {
+        self.process.end()
+    }
+
+    fn guest(&self) -> &GuestConnection {
+        &self.guest
+    }
+
+    async fn pause(&self) -> Result<(), ControlError> {
+        self.qmp.command("stop", Value::Null).await.map(drop)
+    }
+
+    async fn resume(&self) -> Result<(), ControlError> {
+        self.qmp.command("cont", Value::Null).await.map(drop)
+    }
+
+    async fn freeze(&mut self) -> Result<Frozen, ControlError> {
+        let memory = self
+            .memory
+            .as_ref()
+            .ok_or(ControlError::State(
+                "only a machine that was booted can be frozen into a template",
+            ))?
+            .try_clone()
+            .map_err(ControlError::Io)?;
+        self.hang_up().await?;
+        self.pause().await?;
+        let device_state = tokio::time::timeout(SAVE_TIMEOUT, self.save_device_state())
+            .await
+            .map_err(|_| ControlError::TimedOut {
+                command: "migrate",
+                timeout: SAVE_TIMEOUT,
+            })??;
+        Ok(Frozen {
+            device_state,
+            memory,
+        })
+    }
+
+    async fn memory(&self) -> io::Result<MemoryFigures> {
+        let pid = self.process.pid();
+        tokio::task::spawn_blocking(move || MemoryFigures::of(pid))
+            .await
+            .map_err(io::Error::other)?
+    }
+
+    fn console(&self) -> String {
+        self.process.console()
+    }
+
+    async fn kill(self: Box<Self>) -> VmmEnd {
+        self.process.kill().await
+    }
+}
