@@ -1,0 +1,31 @@
+//! Where the pages of a template come from.
+
+mod error;
+mod format;
+mod plain;
+mod writer;
+
+pub use error::{SourceError, WriteError};
+pub use plain::PlainSource;
+pub use writer::{SparseWriter, Written};
+
+use crate::Extent;
+
+/// The frozen memory of one template, readable at any offset, verified by chunk.
+pub trait PageSource: Send + Sync + std::fmt::Debug {
+    /// The length of the guest's memory in bytes, a multiple of a page.
+    fn len_bytes(&self) -> u64;
+
+    /// The ranges that hold data, sorted, apart, page aligned; all other pages are zero.
+    fn data_extents(&self) -> &[Extent];
+
+    /// Fills `buf` from `offset`; what is given back has passed its checksum.
+    ///
+    /// Both aligned to [`CHUNK_BYTES`](crate::CHUNK_BYTES) (the end of the memory counts as aligned)
+    /// is the fast way and doesn't allocate; anything else reads whole chunks aside first.
+    ///
+    /// # Errors
+    /// When the range is not inside the memory, the file can't be read or is shorter than it says, or
+    /// a chunk is not what was written. `buf` then holds nothing of use.
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError>;
+}
