@@ -1,1 +1,33 @@
-//! Request and response types, error codes and the typed client.
+//! What goes over Thaw's HTTP interface: requests, responses, error codes, and a typed client (feature `client`).
+//!
+//! Units are in the names (`timeout_ms`, `memory_mib`, `size_bytes`). Requests refuse fields that they don't
+//! know. A request's `problems()` lists everything that is wrong with it at once.
+
+mod check;
+#[cfg(feature = "client")]
+pub mod client;
+mod error;
+mod exec;
+mod image;
+pub mod limits;
+mod node;
+mod pool;
+mod progress;
+mod stream;
+mod template;
+mod vm;
+
+pub use error::{ErrorBody, ErrorCode, ErrorDetail};
+pub use exec::{
+    Encoding, ExecExit, ExecRequest, ExecResponse, InstanceChoice, Language, Network, StartKind,
+    TimingsUs, VmExecRequest,
+};
+pub use image::{
+    AddImageRequest, ImageConfig, ImageInfo, ImageList, RegistryAuth, UploadKind, UploadQuery,
+};
+pub use node::{Health, Readiness};
+pub use pool::{PoolInfo, PoolList, SetPoolRequest};
+pub use progress::ProgressEvent;
+pub use stream::{ExecEvent, OutputChunk};
+pub use template::{EnsureTemplateRequest, TemplateInfo, TemplateList};
+pub use vm::{CreateVmRequest, VmInfo, VmList, VmState};

@@ -1,0 +1,72 @@
+//! Checks that several requests share. Each adds a sentence to a list, so that all mistakes are told at once.
+
+use crate::limits;
+
+/// Exactly one of `image` and `template`; a template has its size already.
+pub(crate) fn instance(
+    image: Option<&str>,
+    template: Option<&str>,
+    vcpus: Option<u8>,
+    memory_mib: Option<u32>,
+    problems: &mut Vec<String>,
+) {
+    match (image, template) {
+        (Some(image), None) => name("image", image, problems),
+        (None, Some(template)) => {
+            name("template", template, problems);
+            if vcpus.is_some() || memory_mib.is_some() {
+                problems.push(
+                    "vcpus and memory_mib belong to the template; leave them out, or name an image"
+                        .to_owned(),
+                );
+            }
+        }
+        (Some(_), Some(_)) => problems.push("give image or template, not both".to_owned()),
+        (None, None) => problems.push("give image or template".to_owned()),
+    }
+    if let Some(vcpus) = vcpus {
+        range("vcpus", vcpus, 1, limits::MAX_VCPUS, problems);
+    }
+    if let Some(memory_mib) = memory_mib {
+        range(
+            "memory_mib",
+            memory_mib,
+            limits::MIN_MEMORY_MIB,
+            limits::MAX_MEMORY_MIB,
+            problems,
+        );
+    }
+}
+
+pub(crate) fn range<T: PartialOrd + std::fmt::Display>(
+    field: &str,
+    value: T,
+    least: T,
+    most: T,
+    problems: &mut Vec<String>,
+) {
+    if value < least || value > most {
+        problems.push(format!("{field} is {value}; it may be {least} to {most}"));
+    }
+}
+
+/// Not empty, not too long, nothing that would not show.
+pub(crate) fn name(field: &str, value: &str, problems: &mut Vec<String>) {
+    if value.is_empty() {
+        problems.push(format!("{field} is empty"));
+    } else if value.chars().count() > limits::MAX_NAME_CHARS {
+        problems.push(format!(
+            "{field} is longer than {} characters",
+            limits::MAX_NAME_CHARS
+        ));
+    } else if value.chars().any(char::is_control) {
+        problems.push(format!("{field} holds a control character"));
+    }
+}
+
+/// Text that becomes a C string inside the guest.
+pub(crate) fn no_nul(field: &str, value: &str, problems: &mut Vec<String>) {
+    if value.contains('\0') {
+        problems.push(format!("{field} holds a NUL character"));
+    }
+}

@@ -1,0 +1,23 @@
+//! A typed client of the HTTP interface.
+//!
+//! ```text
+//! Client ──JSON──► one answer
+//!        ──Accept: text/event-stream──► ExecStream / Work: events until the last one
+//! ```
+//!
+//! Dropping an [`ExecStream`] hangs up, and the server ends the program and, where it was made for it, the VM.
+
+mod admin;
+mod error;
+mod exec;
+mod http;
+mod sse;
+mod upload;
+mod work;
+
+pub use error::ClientError;
+pub use exec::ExecStream;
+pub use http::{API_KEY_VARIABLE, Client, DEFAULT_SERVER, SERVER_VARIABLE};
+pub use sse::{MAX_EVENT_BYTES, SseDecoder, SseError, SseEvent};
+pub use upload::Upload;
+pub use work::{Step, Work};

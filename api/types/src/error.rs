@@ -1,0 +1,187 @@
+//! The one shape of errors, and their codes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The body of every error under `/v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorDetail {
+    /// To decide by.
+    pub code: ErrorCode,
+    /// For people: what was tried and what came of it.
+    pub message: String,
+    /// What mends it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+macro_rules! error_codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $wire:literal, $status:literal;)+) => {
+        /// What went wrong, to decide by. Clients must expect codes that they don't know.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum ErrorCode {
+            $($(#[doc = $doc])+ #[serde(rename = $wire)] $variant,)+
+            /// A code of a later version.
+            #[serde(other, rename = "unknown")]
+            Unknown,
+        }
+
+        impl ErrorCode {
+            /// Every code that this version sends.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The code as it is written.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $wire,)+
+                    Self::Unknown => "unknown",
+                }
+            }
+
+            /// The HTTP status that it comes with.
+            pub fn status(self) -> u16 {
+                match self {
+                    $(Self::$variant => $status,)+
+                    Self::Unknown => 500,
+                }
+            }
+
+            /// What it means, in one sentence.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
+                    Self::Unknown => "A code of a later version.",
+                }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// The body is not JSON.
+    BadJson = "bad_json", 400;
+    /// The request makes no sense; the message lists everything that is wrong with it.
+    InvalidRequest = "invalid_request", 422;
+    /// The body's content type is not one that the route takes.
+    UnsupportedMediaType = "unsupported_media_type", 415;
+    /// The body is larger than the route takes.
+    BodyTooLarge = "body_too_large", 413;
+    /// The body ended before it was whole.
+    BodyCutOff = "body_cut_off", 400;
+    /// There is no such route.
+    RouteNotFound = "route_not_found", 404;
+    /// The route does not know this method.
+    MethodNotAllowed = "method_not_allowed", 405;
+    /// The Host header names a host that this server does not answer for.
+    HostNotAllowed = "host_not_allowed", 403;
+    /// A web page of another origin may not call this server.
+    OriginNotAllowed = "origin_not_allowed", 403;
+    /// No such image here, in the Docker daemon or in the registry.
+    ImageNotFound = "image_not_found", 404;
+    /// The image is still being made; the making goes on, try again.
+    ImageBuilding = "image_building", 503;
+    /// The registry or daemon wants other credentials.
+    ImageAccessDenied = "image_access_denied", 403;
+    /// The Docker daemon, the registry or a package source could not be reached.
+    ImageSourceUnavailable = "image_source_unavailable", 502;
+    /// What was given is no usable image.
+    ImageInvalid = "image_invalid", 422;
+    /// The image could not be made.
+    ImageFailed = "image_failed", 500;
+    /// A template or VM uses the image.
+    ImageInUse = "image_in_use", 409;
+    /// No such template.
+    TemplateNotFound = "template_not_found", 404;
+    /// The template is still being baked; the bake goes on, try again.
+    TemplateBaking = "template_baking", 503;
+    /// The template's files are damaged or of another version.
+    TemplateUnusable = "template_unusable", 500;
+    /// Clones or shells use the template.
+    TemplateInUse = "template_in_use", 409;
+    /// The template could not be baked.
+    BakeFailed = "bake_failed", 500;
+    /// No such pool.
+    PoolNotFound = "pool_not_found", 404;
+    /// Too many callers wait for this pool already.
+    PoolFull = "pool_full", 429;
+    /// The node's budget of VMs or memory is spent.
+    NodeFull = "node_full", 503;
+    /// Too many requests run at once.
+    TooManyRequests = "too_many_requests", 429;
+    /// Restores of this template keep failing; the next try is later.
+    RestoresFailing = "restores_failing", 503;
+    /// No VM became ready in time.
+    StartTimeout = "start_timeout", 504;
+    /// The server is shutting down.
+    ShuttingDown = "shutting_down", 503;
+    /// The disk is full.
+    DiskFull = "disk_full", 507;
+    /// The program does not exist in the image (a shell would say 127).
+    ProgramNotFound = "program_not_found", 422;
+    /// The program exists but can't be run (a shell would say 126).
+    ProgramNotExecutable = "program_not_executable", 422;
+    /// The working directory does not exist in the image.
+    BadWorkingDirectory = "bad_working_directory", 422;
+    /// The user or group does not exist in the image.
+    UnknownUser = "unknown_user", 422;
+    /// The image has no interpreter for the language.
+    NoInterpreter = "no_interpreter", 422;
+    /// The request names no program and the image has neither ENTRYPOINT nor CMD.
+    NothingToRun = "nothing_to_run", 422;
+    /// The guest is out of memory, processes or disk.
+    GuestExhausted = "guest_exhausted", 503;
+    /// The guest's system refused.
+    GuestFailed = "guest_failed", 502;
+    /// The guest's kernel panicked while the program ran.
+    GuestPanicked = "guest_panicked", 502;
+    /// The VM ended while the program ran.
+    VmEnded = "vm_ended", 502;
+    /// The VM no longer answers.
+    VmLost = "vm_lost", 502;
+    /// No such VM.
+    VmNotFound = "vm_not_found", 404;
+    /// Another VM has this name.
+    VmNameTaken = "vm_name_taken", 409;
+    /// Too many programs run in this VM at once.
+    VmBusy = "vm_busy", 429;
+    /// The server failed; its log says more.
+    Internal = "internal", 500;
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_reads_as_it_is_written() {
+        for code in ErrorCode::ALL {
+            let json = serde_json::to_string(code).unwrap();
+            assert_eq!(json, format!("\"{code}\""));
+            assert_eq!(serde_json::from_str::<ErrorCode>(&json).unwrap(), *code);
+            assert!(code.status() >= 400);
+            assert!(code.meaning().ends_with('.') || code.meaning().ends_with(')'));
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_later_version_is_unknown_and_not_an_error() {
+        let body: ErrorBody =
+            serde_json::from_str(r#"{"error":{"code":"from_the_future","message":"m"}}"#).unwrap();
+        assert_eq!(body.error.code, ErrorCode::Unknown);
+    }
+}

@@ -1,0 +1,77 @@
+//! Templates.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Language, check};
+
+/// A template to bake where it is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnsureTemplateRequest {
+    /// An image's name or digest; the image is made where it is missing.
+    pub image: String,
+    /// The VM's CPUs: 1 to 32, default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 32, default = 1)]
+    pub vcpus: Option<u8>,
+    /// The VM's memory in MiB: 128 to 65536, default 256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 128, maximum = 65536, default = 256)]
+    pub memory_mib: Option<u32>,
+}
+
+impl EnsureTemplateRequest {
+    /// Everything that is wrong with it; empty when nothing is.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        check::instance(
+            Some(&self.image),
+            None,
+            self.vcpus,
+            self.memory_mib,
+            &mut problems,
+        );
+        problems
+    }
+}
+
+/// A template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TemplateInfo {
+    /// Its id.
+    pub id: String,
+    /// The image's digest.
+    pub image: String,
+    /// The image's names.
+    pub image_names: Vec<String>,
+    /// Its VMs' CPUs.
+    pub vcpus: u8,
+    /// Its VMs' memory in MiB.
+    pub memory_mib: u32,
+    /// The VMM that it fits, such as `qemu 7.2.22 (tcg)`.
+    pub engine: String,
+    /// The guest kernel's release.
+    pub kernel: String,
+    /// The guest agent's version.
+    pub agent: String,
+    /// Languages whose interpreter waits inside.
+    pub languages: Vec<Language>,
+    /// What it takes on disk, in bytes.
+    pub disk_bytes: u64,
+    /// What of its memory is in the host's memory now, in bytes.
+    pub resident_bytes: u64,
+    /// Seconds since 1970-01-01 UTC.
+    pub created_at: u64,
+    /// How long its bake took, in milliseconds.
+    pub bake_ms: u64,
+    /// Clones and shells that use it now.
+    pub in_use: u32,
+}
+
+/// Every template.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TemplateList {
+    /// The templates.
+    pub templates: Vec<TemplateInfo>,
+}
