@@ -147,9 +147,10 @@ impl Invocation<'_> {
             Transport::Serial => {
                 arguments.socket("agent", fd::AGENT);
                 arguments.pair("-device", "virtio-serial-device,max_ports=2");
+                // VSERPORT_CHANGE is sent only for a port that has an id.
                 arguments.pair(
                     "-device",
-                    format!("virtserialport,chardev=agent,name={PORT_NAME}"),
+                    format!("virtserialport,id=agent-port,chardev=agent,name={PORT_NAME}"),
                 );
             }
             Transport::Vsock(cid) => arguments.pair(

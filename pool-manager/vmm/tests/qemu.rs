@@ -1,0 +1,165 @@
+//! The QEMU engine with real guests: a tiny image, the real agent, the distribution's kernel.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::{collections::HashSet, time::Duration};
+
+use support::{Lab, exec, run, run_opening, shell};
+use thaw_vmm::{
+    EndKind, Engine, RestoreError, VmmId,
+    protocol::{ExitStatus, Opening, Request, Wake},
+};
+
+const RESTORE: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booted_guest_freezes_and_its_clones_run_what_they_are_told() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+
+    let shell = lab.shell(&template).await;
+    let machine = shell
+        .restore(template.device_state.clone(), RESTORE)
+        .await
+        .unwrap();
+    // The request is written before the guest runs again.
+    let (input, output) = machine
+        .guest()
+        .run(&exec(&["echo", "thawed"]))
+        .await
+        .unwrap();
+    machine.resume().await.unwrap();
+    let ran = support::collect(input, output).await;
+    assert_eq!(ran.stdout, "thawed\n");
+    assert_eq!(ran.exit.status, ExitStatus::Exited(0));
+
+    // Paused and resumed, it goes on where it was.
+    machine.pause().await.unwrap();
+    machine.resume().await.unwrap();
+    let ran = run(&*machine, &["sh", "-c", "exit 7"]).await;
+    assert_eq!(ran.exit.status, ExitStatus::Exited(7));
+    assert_eq!(machine.kill().await.kind, EndKind::Killed);
+    lab.nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_wakes_with_a_name_a_clock_and_random_numbers_of_its_own() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+    let mut seen = HashSet::new();
+    for number in 0..2u8 {
+        let shell = lab.shell(&template).await;
+        let machine = shell
+            .restore(template.device_state.clone(), RESTORE)
+            .await
+            .unwrap();
+        machine.resume().await.unwrap();
+        let wake = Wake {
+            entropy: thaw_vmm::protocol::SecretBytes(vec![number; 64]),
+            wall_clock_ns: 1_900_000_000_000_000_000,
+            hostname: format!("clone-{number}"),
+            machine_id: format!("{number:032x}"),
+        };
+        let script =
+            "hostname; cat /etc/machine-id; date +%s; head -c 16 /dev/urandom | od -An -tx1";
+        let opening = Opening {
+            wake: Some(wake),
+            ..shell_opening(script)
+        };
+        let ran = run_opening(&*machine, &opening).await;
+        let mut lines = ran.stdout.lines();
+        assert_eq!(lines.next().unwrap(), format!("clone-{number}"));
+        assert_eq!(lines.next().unwrap(), format!("{number:032x}"));
+        let seconds: u64 = lines.next().unwrap().parse().unwrap();
+        assert!((1_900_000_000..1_900_000_060).contains(&seconds));
+        assert!(
+            seen.insert(lines.next().unwrap().to_owned()),
+            "two clones drew the same bytes"
+        );
+        let _ = machine.kill().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_device_state_is_refused_in_the_words_of_the_vmm() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+    let half = template
+        .device_state
+        .slice(..template.device_state.len() / 2);
+    let shell = lab.shell(&template).await;
+    let error = shell.restore(half, RESTORE).await.unwrap_err();
+    assert!(
+        matches!(error, RestoreError::Refused(_)),
+        "a truncated state gave {error:?}"
+    );
+    lab.nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vmm_that_is_killed_from_outside_is_noticed_at_once() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+    let shell = lab.shell(&template).await;
+    let mut end = shell.end();
+    support::kill_from_outside(shell.id());
+    assert_eq!(end.wait().await.kind, EndKind::Signaled(9));
+
+    let shell = lab.shell(&template).await;
+    let machine = shell
+        .restore(template.device_state.clone(), RESTORE)
+        .await
+        .unwrap();
+    machine.resume().await.unwrap();
+    let (_input, mut output) = machine.guest().run(&exec(&["sleep", "60"])).await.unwrap();
+    support::kill_from_outside(machine.id());
+    assert!(output.next().await.is_err());
+    assert_eq!(machine.end().wait().await.kind, EndKind::Signaled(9));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_whose_kernel_panics_says_so() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+    let machine = lab
+        .shell(&template)
+        .await
+        .restore(template.device_state.clone(), RESTORE)
+        .await
+        .unwrap();
+    machine.resume().await.unwrap();
+    let mut end = machine.end();
+    let crash = shell_opening("echo c > /proc/sysrq-trigger");
+    let (_input, mut output) = machine.guest().run(&crash).await.unwrap();
+    assert!(output.next().await.is_err());
+    let end = end.wait().await;
+    assert!(end.is_guest_panic(), "{end}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_daemon_left_behind_is_ended_and_what_is_kept_is_not() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+    let lost = lab.shell(&template).await;
+    let kept = lab.shell(&template).await;
+    let other = Lab::new().await;
+    assert_eq!(
+        other.engine.end_orphans(&[]).await.unwrap(),
+        Vec::<VmmId>::new()
+    );
+    let ended = lab.engine.end_orphans(&[kept.id().clone()]).await.unwrap();
+    assert_eq!(ended, [lost.id().clone()]);
+    assert!(kept.end().now().is_none());
+}
+
+fn shell_opening(script: &str) -> Opening {
+    Opening {
+        wake: None,
+        request: Request::Exec(shell(script)),
+    }
+}
