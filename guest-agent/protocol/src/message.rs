@@ -45,6 +45,9 @@ pub enum Request {
         /// The image's own environment (`K=V`), which resident interpreters start with.
         env: Vec<(String, String)>,
     },
+    /// Go once through the paths of an exec and of a code run, leaving nothing behind, so that a
+    /// restored clone is warm and known to work; replies [`Reply::Done`].
+    Prove,
     /// Write everything back and power off; replies [`Reply::Done`] first.
     Shutdown,
 }

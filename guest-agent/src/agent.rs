@@ -1,0 +1,91 @@
+//! What all sessions of one guest share.
+
+use std::sync::Arc;
+
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+use crate::{
+    code::Interpreters,
+    exec::Leftovers,
+    process::{Children, Orphans},
+    wake::Identity,
+};
+
+/// How many operations run at once; the next one is answered with `Exhausted`.
+const MAX_OPERATIONS: usize = 256;
+
+/// What the agent may do to the system around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Powers {
+    /// The machine is its own: wake sets its clock, name and random generator, shutdown ends it.
+    Guest,
+    /// The machine belongs to somebody else, as in tests: wake changes nothing but what the agent
+    /// started itself, shutdown is refused.
+    Visitor,
+}
+
+/// The agent's state, which outlives every connection.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    powers: Powers,
+    children: Children,
+    leftovers: Leftovers,
+    interpreters: Interpreters,
+    identity: Identity,
+    operations: Arc<Semaphore>,
+}
+
+impl Agent {
+    /// Makes the agent; its tasks run on `runtime`.
+    pub fn new(powers: Powers, runtime: Handle) -> Self {
+        let children = Children::new(runtime);
+        Self {
+            shared: Arc::new(Shared {
+                powers,
+                leftovers: Leftovers::default(),
+                interpreters: Interpreters::new(children.clone()),
+                identity: Identity::default(),
+                children,
+                operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+            }),
+        }
+    }
+
+    /// The reaper of what nobody waits for; only for PID 1.
+    pub(crate) fn orphans(&self) -> std::io::Result<Orphans> {
+        Orphans::new(self.shared.children.clone())
+    }
+
+    pub(crate) fn powers(&self) -> Powers {
+        self.shared.powers
+    }
+
+    pub(crate) fn children(&self) -> &Children {
+        &self.shared.children
+    }
+
+    pub(crate) fn leftovers(&self) -> &Leftovers {
+        &self.shared.leftovers
+    }
+
+    pub(crate) fn interpreters(&self) -> &Interpreters {
+        &self.shared.interpreters
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// The right to run one more operation, if there is room.
+    pub(crate) fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.shared.operations).try_acquire_owned().ok()
+    }
+}

@@ -1,0 +1,69 @@
+//! The root file system: the image below, the scratch disk above, and the switch to it.
+
+use std::{env::set_current_dir, fs};
+
+use nix::{mount::MsFlags, unistd::chroot};
+use thaw_guest_protocol::{ROOT_DEVICE, SCRATCH_DEVICE};
+
+use super::{
+    BootError,
+    cmdline::RootKind,
+    mounts::{carry_over, folder, mount_at},
+};
+
+const IMAGE: &str = "/image";
+const SCRATCH: &str = "/scratch";
+const NEW_ROOT: &str = "/root";
+
+/// No inode index and no metadata-only copies: both exist for NFS exports and for hosts that share
+/// upper layers, and both cost extended attributes on every copy-up. Whole folders of the image may
+/// be renamed, as on any other file system (`redirect_dir`).
+const OVERLAY: &str = "lowerdir=/image,upperdir=/scratch/upper,workdir=/scratch/work,\
+     index=off,metacopy=off,xino=off,redirect_dir=on";
+
+/// Mounts both disks and joins them.
+///
+/// # Errors
+/// [`BootError`].
+pub(super) fn assemble(kind: RootKind) -> Result<(), BootError> {
+    for path in [IMAGE, SCRATCH, NEW_ROOT] {
+        folder(path).map_err(BootError::system("make a mount point"))?;
+    }
+    // `noload`: the disk is shared and can't be written, so its journal, which is empty, is not looked at.
+    let (kind, options) = match kind {
+        RootKind::Squashfs => ("squashfs", ""),
+        RootKind::Ext4 => ("ext4", "noload"),
+    };
+    let read_only = MsFlags::MS_RDONLY | MsFlags::MS_NOATIME;
+    mount_at(Some(ROOT_DEVICE), IMAGE, Some(kind), read_only, options)?;
+    let scratch = Some(SCRATCH_DEVICE);
+    mount_at(
+        scratch,
+        SCRATCH,
+        Some("ext4"),
+        MsFlags::MS_NOATIME,
+        "discard",
+    )?;
+    for layer in ["/scratch/upper", "/scratch/work"] {
+        folder(layer).map_err(BootError::system("make the layers of the scratch disk"))?;
+    }
+    let overlay = Some("overlay");
+    mount_at(overlay, NEW_ROOT, overlay, MsFlags::MS_NOATIME, OVERLAY)
+}
+
+/// Makes it the root and frees the initramfs.
+///
+/// # Errors
+/// [`BootError`].
+pub(super) fn switch() -> Result<(), BootError> {
+    for mounted in ["/dev", "/proc", "/sys"] {
+        carry_over(mounted, NEW_ROOT)?;
+    }
+    // Its memory would be part of every clone.
+    fs::remove_dir_all("/modules").map_err(BootError::system("free the initramfs"))?;
+    fs::remove_file("/init").map_err(BootError::system("free the initramfs"))?;
+    set_current_dir(NEW_ROOT).map_err(BootError::system("enter the new root"))?;
+    mount_at(Some("."), "/", None, MsFlags::MS_MOVE, "")?;
+    chroot(".").map_err(BootError::system("change the root"))?;
+    set_current_dir("/").map_err(BootError::system("enter the new root"))
+}

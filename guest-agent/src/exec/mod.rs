@@ -1,0 +1,24 @@
+//! Running a program: finding it, its streams, and the one loop that attends to it.
+//!
+//! ```text
+//! Exec ──resolve──► Launch ──start──► Running ──conduct──► Exit
+//!    └─ no such user, bad request ─► Failed  │
+//!                 └─ not found, bad cwd ─► Failed
+//!                                            └─ host gone ─► group killed, nothing sent
+//! ```
+
+mod inlet;
+mod program;
+mod request;
+mod run;
+mod streams;
+mod sys;
+mod tap;
+mod user;
+
+pub(crate) use inlet::Inlet;
+pub(crate) use program::resolve;
+pub(crate) use request::exec;
+pub(crate) use run::{Limits, Running, Subject};
+pub(crate) use streams::{Streams, null};
+pub(crate) use tap::{Leftovers, Tap};

@@ -1,0 +1,189 @@
+//! The one loop that attends to a running program.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use thaw_guest_protocol::{Control, Exit, ExitStatus, Frame, FrameKind, GuestTimings};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Inlet, Leftovers, Streams, Tap, tap::scratch};
+use crate::{
+    code::Forked,
+    failure::OperationError,
+    process::Child,
+    wire::{WireError, WireReader, WireWriter},
+};
+
+/// What is watched: a child of ours, or a child of a resident interpreter. Dropping either kills its group.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    /// A child of the agent.
+    Child(Child),
+    /// A fork of an interpreter.
+    Forked(Forked),
+}
+
+impl Subject {
+    async fn wait(&mut self) -> Result<ExitStatus, Errno> {
+        match self {
+            Self::Child(child) => child.wait().await,
+            Self::Forked(forked) => forked.wait().await,
+        }
+    }
+
+    fn signal(&self, signal: i32) -> Result<(), Errno> {
+        match self {
+            Self::Child(child) => child.signal(signal),
+            Self::Forked(forked) => forked.signal(signal),
+        }
+    }
+}
+
+/// When a program is ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    deadline: Option<Instant>,
+}
+
+impl Limits {
+    /// Counts from now.
+    pub(crate) fn new(timeout_ms: Option<u64>) -> Self {
+        // A time that does not fit is further away than anybody waits.
+        let deadline =
+            timeout_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
+        Self { deadline }
+    }
+
+    /// Ends when the time is up; never when there is no limit.
+    async fn reached(&self) {
+        match self.deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A program that has been started.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) subject: Subject,
+    pub(crate) streams: Streams,
+    pub(crate) limits: Limits,
+    /// What is known of them already.
+    pub(crate) timings: GuestTimings,
+}
+
+impl Running {
+    /// Attends to the program until it ends, then sends its exit.
+    ///
+    /// # Errors
+    /// [`OperationError::Gone`] when the host went away; the group is killed then.
+    pub(crate) async fn conduct(
+        mut self,
+        mut input: WireReader,
+        output: &mut WireWriter,
+        leftovers: &Leftovers,
+    ) -> Result<(), OperationError> {
+        let started = Instant::now();
+        let mut scratch = scratch();
+        let (status, timed_out) = self.attend(&mut input, output, &mut scratch).await?;
+        let Streams {
+            stdin,
+            mut stdout,
+            stderr,
+        } = self.streams;
+        drop(stdin);
+        stdout.forward_rest(&mut scratch, output)?;
+        let stdout_truncated = stdout.is_truncated();
+        leftovers.keep(stdout);
+        let mut stderr_truncated = false;
+        if let Some(mut stderr) = stderr {
+            stderr.forward_rest(&mut scratch, output)?;
+            stderr_truncated = stderr.is_truncated();
+            leftovers.keep(stderr);
+        }
+        let run_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let exit = Exit {
+            status,
+            timed_out,
+            stdout_truncated,
+            stderr_truncated,
+            timings: GuestTimings {
+                run_us,
+                ..self.timings
+            },
+        };
+        Ok(output.finish(FrameKind::Exit, &exit).await?)
+    }
+
+    async fn attend(
+        &mut self,
+        input: &mut WireReader,
+        output: &mut WireWriter,
+        scratch: &mut [u8],
+    ) -> Result<(ExitStatus, bool), OperationError> {
+        let Self {
+            subject,
+            streams:
+                Streams {
+                    stdin,
+                    stdout,
+                    stderr,
+                },
+            limits,
+            ..
+        } = self;
+        let mut timed_out = false;
+        loop {
+            let room = output.has_room();
+            // In this order, so that no flood of output holds up a signal, the deadline or the end.
+            tokio::select! {
+                biased;
+                () = limits.reached(), if !timed_out => {
+                    timed_out = true;
+                    // It may have ended in this moment; its status tells.
+                    let _ = subject.signal(libc::SIGKILL);
+                }
+                frame = input.next_frame(), if !stdin.is_waiting() => {
+                    hear(frame?, subject, stdin)?;
+                }
+                sent = output.drain(), if output.is_pending() => sent?,
+                status = subject.wait() => {
+                    let status = status
+                        .map_err(|errno| OperationError::system("wait for the program", errno))?;
+                    return Ok((status, timed_out));
+                }
+                () = stdin.push(), if stdin.is_waiting() => {}
+                () = stdout.readable(), if room => stdout.forward(scratch, output)?,
+                () = readable(stderr.as_ref()), if room => {
+                    if let Some(stderr) = stderr {
+                        stderr.forward(scratch, output)?;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn readable(tap: Option<&Tap>) {
+    match tap {
+        Some(tap) => tap.readable().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Does what a frame of the host says.
+fn hear(frame: Frame, subject: &Subject, stdin: &mut Inlet) -> Result<(), WireError> {
+    match frame.kind {
+        FrameKind::Stdin => stdin.accept(frame.payload),
+        FrameKind::StdinEnd => stdin.end(),
+        FrameKind::Control => match frame.json()? {
+            // A number that is no signal, or a program that has just ended: nobody can be told.
+            Control::Signal { signal } => drop(subject.signal(signal)),
+            Control::Resize(size) => stdin.resize(size),
+        },
+        // Kinds that do not belong here; a later version may know better.
+        _ => {}
+    }
+    Ok(())
+}

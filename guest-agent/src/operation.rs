@@ -1,0 +1,111 @@
+//! One stream: the opening, what must be put right first, the operation, one last frame.
+
+use std::{error::Error as _, time::Duration};
+
+use thaw_guest_protocol::{FailureKind, FrameKind, Opening, Reply, Request};
+use tokio::time::{Instant, timeout};
+use yamux::Stream;
+
+use crate::{
+    agent::{Agent, Powers},
+    boot::{power_off, write_back},
+    code::code,
+    exec::exec,
+    failure::OperationError,
+    prepare::{prepare, prove},
+    report::{info, usage},
+    wake::wake,
+    wire::{WireError, WireReader, WireWriter, split},
+};
+
+/// How long the host has to take the reply to a shutdown.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Does what the host asks on one stream.
+pub(crate) async fn operate(stream: Stream, agent: Agent) {
+    let (input, mut output) = split(stream);
+    match run(input, &mut output, &agent).await {
+        // A host that is gone by now is not told.
+        Err(OperationError::Refused(failure)) => {
+            drop(output.finish(FrameKind::Failed, &failure).await);
+        }
+        Ok(()) | Err(OperationError::Gone(_)) => {}
+    }
+}
+
+async fn run(
+    mut input: WireReader,
+    output: &mut WireWriter,
+    agent: &Agent,
+) -> Result<(), OperationError> {
+    let opening = opening(&mut input).await?;
+    let _permit = agent.admit().ok_or_else(|| {
+        OperationError::refused(FailureKind::Exhausted, "too many operations at once")
+    })?;
+    let woken = Instant::now();
+    let mut wake_us = 0;
+    if let Some(data) = &opening.wake {
+        wake(data, agent)?;
+        wake_us = u64::try_from(woken.elapsed().as_micros()).unwrap_or(u64::MAX);
+    }
+    match opening.request {
+        Request::Exec(request) => {
+            let (children, leftovers) = (agent.children(), agent.leftovers());
+            exec(request, wake_us, children, leftovers, input, output).await
+        }
+        Request::Code(request) => {
+            let (interpreters, leftovers) = (agent.interpreters(), agent.leftovers());
+            code(request, wake_us, interpreters, leftovers, input, output).await
+        }
+        Request::Info => reply(output, &Reply::Info(info(agent))).await,
+        Request::Usage => reply(output, &Reply::Usage(usage()?)).await,
+        Request::Prepare { env } => {
+            prepare(env, agent).await?;
+            reply(output, &Reply::Done).await
+        }
+        Request::Prove => {
+            prove(agent).await?;
+            reply(output, &Reply::Done).await
+        }
+        Request::Shutdown => shut_down(&mut input, output, agent).await,
+    }
+}
+
+async fn opening(input: &mut WireReader) -> Result<Opening, OperationError> {
+    let bad = |why: String| OperationError::refused(FailureKind::BadRequest, why);
+    let frame = match input.next_frame().await {
+        Ok(frame) => frame,
+        Err(WireError::Frame(error)) => return Err(bad(error.to_string())),
+        Err(error) => return Err(error.into()),
+    };
+    if frame.kind != FrameKind::Opening {
+        return Err(bad(format!("a stream cannot begin with {:?}", frame.kind)));
+    }
+    frame.json().map_err(|error| match error.source() {
+        Some(cause) => bad(format!("{error}: {cause}")),
+        None => bad(error.to_string()),
+    })
+}
+
+async fn reply(output: &mut WireWriter, reply: &Reply) -> Result<(), OperationError> {
+    Ok(output.finish(FrameKind::Reply, reply).await?)
+}
+
+async fn shut_down(
+    input: &mut WireReader,
+    output: &mut WireWriter,
+    agent: &Agent,
+) -> Result<(), OperationError> {
+    if agent.powers() != Powers::Guest {
+        return Err(OperationError::refused(
+            FailureKind::System,
+            "this machine is not the agent's to power off",
+        ));
+    }
+    write_back();
+    reply(output, &Reply::Done).await?;
+    // The host closes its side when it has the reply; one that does not is not waited for.
+    let _ = timeout(FAREWELL, input.next_frame()).await;
+    power_off();
+    Ok(())
+}

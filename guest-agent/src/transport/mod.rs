@@ -1,0 +1,14 @@
+//! How the host's bytes reach the agent: a virtio-serial port, or vsock.
+//!
+//! ```text
+//! port:   open ──host connects──► session ──host closes──► close ──► open …
+//! vsock:  listen ──accept──► session ──closed, or the next one is accepted──► …
+//! ```
+
+mod port;
+mod serial;
+mod uevent;
+mod vsock;
+
+pub(crate) use serial::serial;
+pub(crate) use vsock::vsock;

@@ -1,0 +1,72 @@
+//! The names of this machine: host name, machine id and the files that hold them.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    sync::{Mutex, PoisonError},
+};
+
+const HOSTNAME_FILE: &str = "/etc/hostname";
+const HOSTS_FILE: &str = "/etc/hosts";
+const MACHINE_ID_FILE: &str = "/etc/machine-id";
+
+/// What the agent has written about this machine.
+#[derive(Debug, Default)]
+pub(crate) struct Identity {
+    /// /etc/hosts as the agent wrote it last; a file that differs is the user's and stays.
+    hosts: Mutex<Option<String>>,
+}
+
+impl Identity {
+    /// Writes host name and machine id to their files.
+    ///
+    /// # Errors
+    /// The first file that cannot be written.
+    pub(crate) fn write(&self, hostname: &str, machine_id: &str) -> io::Result<()> {
+        overwrite(HOSTNAME_FILE, &format!("{hostname}\n"))?;
+        overwrite(MACHINE_ID_FILE, &format!("{machine_id}\n"))?;
+        // One assignment below, so a panic elsewhere can't have left it half-done.
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.is_none() || fs::read_to_string(HOSTS_FILE).ok() == *hosts {
+            let text = hosts_text(hostname);
+            overwrite(HOSTS_FILE, &text)?;
+            *hosts = Some(text);
+        }
+        Ok(())
+    }
+
+    /// Puts regular files where an image may have links, or nothing: first boot only.
+    ///
+    /// # Errors
+    /// The first file that cannot be made.
+    pub(crate) fn lay_out(&self, hostname: &str, machine_id: &str) -> io::Result<()> {
+        fs::create_dir_all("/etc")?;
+        for path in [HOSTNAME_FILE, HOSTS_FILE, MACHINE_ID_FILE] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        self.write(hostname, machine_id)
+    }
+}
+
+fn hosts_text(hostname: &str) -> String {
+    format!(
+        "127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n\
+         ::1\tlocalhost ip6-localhost ip6-loopback\n"
+    )
+}
+
+/// Overwrites in place. Never follows a link and never waits on a pipe that a user put there.
+fn overwrite(path: &str, text: &str) -> io::Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?
+        .write_all(text.as_bytes())
+}

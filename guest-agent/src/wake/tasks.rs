@@ -1,0 +1,130 @@
+//! The steps of waking, in the order in which they matter.
+
+use std::{fs::File, io, os::fd::AsFd as _};
+
+use nix::{
+    errno::Errno,
+    sys::time::TimeSpec,
+    time::{ClockId, clock_settime},
+    unistd::sethostname,
+};
+use thaw_guest_protocol::{FailureKind, Wake};
+use thiserror::Error;
+
+use super::sys::{MAX_ENTROPY_BYTES, reseed};
+use crate::{
+    agent::{Agent, Powers},
+    failure::OperationError,
+};
+
+/// Below this the generator would not be seeded by it (256 bits).
+const MIN_ENTROPY_BYTES: usize = 32;
+
+#[derive(Debug, Error)]
+enum WakeError {
+    #[error("entropy must be {MIN_ENTROPY_BYTES} to {MAX_ENTROPY_BYTES} bytes, not {0}")]
+    Entropy(usize),
+    #[error("{0:?} is no host name")]
+    Hostname(String),
+    #[error("{0:?} is no machine id")]
+    MachineId(String),
+    #[error("open /dev/random: {0}")]
+    Random(#[source] io::Error),
+    #[error("seed the kernel's random generator: {0}")]
+    Seed(#[source] Errno),
+    #[error("set the clock: {0}")]
+    Clock(#[source] Errno),
+    #[error("set the host name: {0}")]
+    SetHostname(#[source] Errno),
+    #[error("write host name and machine id: {0}")]
+    Files(#[source] io::Error),
+}
+
+/// Makes this machine one of its own. Nothing may run in it unless this succeeds.
+///
+/// # Errors
+/// [`FailureKind::Wake`].
+pub(crate) fn wake(data: &Wake, agent: &Agent) -> Result<(), OperationError> {
+    check(data)
+        .and_then(|()| match agent.powers() {
+            Powers::Guest => apply(data, agent),
+            Powers::Visitor => Ok(()),
+        })
+        .map_err(|error| OperationError::refused(FailureKind::Wake, error.to_string()))
+}
+
+fn check(data: &Wake) -> Result<(), WakeError> {
+    let entropy = data.entropy.0.len();
+    if !(MIN_ENTROPY_BYTES..=MAX_ENTROPY_BYTES).contains(&entropy) {
+        return Err(WakeError::Entropy(entropy));
+    }
+    let name = &data.hostname;
+    let good = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
+    if !(1..=63).contains(&name.len()) || !name.bytes().all(good) || name.starts_with('-') {
+        return Err(WakeError::Hostname(name.clone()));
+    }
+    let id = &data.machine_id;
+    let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+    if id.len() != 32 || !id.bytes().all(hex) {
+        return Err(WakeError::MachineId(id.clone()));
+    }
+    Ok(())
+}
+
+fn apply(data: &Wake, agent: &Agent) -> Result<(), WakeError> {
+    // Randomness first: whatever comes after may already draw from it.
+    let random = File::open("/dev/random").map_err(WakeError::Random)?;
+    reseed(random.as_fd(), &data.entropy.0).map_err(WakeError::Seed)?;
+    let seconds = data.wall_clock_ns / 1_000_000_000;
+    let nanos = data.wall_clock_ns % 1_000_000_000;
+    // Both fit: u64 nanoseconds are 584 years.
+    let now = TimeSpec::new(seconds as i64, nanos as i64);
+    clock_settime(ClockId::CLOCK_REALTIME, now).map_err(WakeError::Clock)?;
+    sethostname(&data.hostname).map_err(WakeError::SetHostname)?;
+    agent
+        .identity()
+        .write(&data.hostname, &data.machine_id)
+        .map_err(WakeError::Files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thaw_guest_protocol::SecretBytes;
+
+    fn data() -> Wake {
+        Wake {
+            entropy: SecretBytes(vec![1; 64]),
+            wall_clock_ns: 0,
+            hostname: "clone-1".into(),
+            machine_id: "0123456789abcdef".repeat(2),
+        }
+    }
+
+    #[test]
+    fn data_that_would_make_no_machine_of_its_own_is_refused() {
+        assert!(check(&data()).is_ok());
+        let short = SecretBytes(vec![1; 8]);
+        assert!(
+            check(&Wake {
+                entropy: short,
+                ..data()
+            })
+            .is_err()
+        );
+        for hostname in ["", "a b", "-a", "a\nb", &"a".repeat(64)] {
+            let hostname = hostname.to_owned();
+            assert!(check(&Wake { hostname, ..data() }).is_err());
+        }
+        for id in ["", "0123", &"G".repeat(32)] {
+            let machine_id = id.to_owned();
+            assert!(
+                check(&Wake {
+                    machine_id,
+                    ..data()
+                })
+                .is_err()
+            );
+        }
+    }
+}

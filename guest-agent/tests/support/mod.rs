@@ -1,0 +1,9 @@
+//! The host's side of the conversation, for tests.
+
+#![expect(
+    dead_code,
+    reason = "every test file is a program of its own and uses a part of this"
+)]
+
+pub mod guest;
+pub mod host;
