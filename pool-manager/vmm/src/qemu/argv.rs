@@ -199,6 +199,8 @@ impl Invocation<'_> {
             "random.trust_cpu=on",
             // Huge pages would make a clone own 2 MiB for every byte it writes.
             "transparent_hugepage=never",
+            // What a guest does not need costs translated code in every clone.
+            "lsm=capability psi=0",
             "pci=off i8042.noaux i8042.nokbd audit=0 nowatchdog cgroup_no_v1=all",
         ]
         .join(" ")
