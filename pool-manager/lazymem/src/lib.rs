@@ -6,15 +6,31 @@
 //! - A [`TemplateMemory`] owns one memfd and the only mapping that can write it. It is sealed before
 //!   anybody else sees the descriptor, so a guest that breaks out of its VMM can't change what its
 //!   neighbours read. Which chunks are filled is known to it alone.
+//! - A [`PageServer`] owns two threads that answer the faults of clones whose template is not yet
+//!   whole, and make it whole. An [`AttachedClone`] owns one clone's userfaultfd.
 //! - A VMM owns its private mapping of the memfd. Once the template is whole, that mapping needs
 //!   nobody any more.
 
 mod chunks;
 mod extent;
+mod handshake;
+mod probe;
+mod server;
+mod shim_setup;
 mod source;
 mod sys;
 mod template;
+mod working_set;
 
 pub use extent::{CHUNK_BYTES, Extent, PAGE_BYTES};
+pub use handshake::{Arrival, HandshakeError, Region};
+pub use probe::{
+    Abilities, Ability, MemoryChoice, MemoryConfig, MemoryMode, UffdNotPermitted, probe,
+};
+pub use server::{
+    AttachError, AttachedClone, Memory, PageServer, QueueFull, Recording, ServeError,
+};
+pub use shim_setup::{SHIM_DESCRIPTORS, ShimSetup, ShimSetupError};
 pub use source::{PageSource, PlainSource, SourceError, SparseWriter, WriteError, Written};
 pub use template::{FillError, MemoryError, TemplateMemory};
+pub use working_set::{BadWorkingSet, Staleness, WorkingSet};

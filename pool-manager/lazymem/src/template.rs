@@ -18,6 +18,7 @@ use crate::{
     PageSource, SourceError,
     chunks::{ChunkStates, chunks_of},
     extent::{CHUNK_BYTES, Extent, chunk_extent},
+    source::data_within,
     sys::SharedMapping,
 };
 
@@ -69,6 +70,11 @@ pub(crate) struct ChunkBuffer(Box<[u8]>);
 impl ChunkBuffer {
     pub(crate) fn new() -> Self {
         Self(vec![0; CHUNK_BYTES as usize].into_boxed_slice())
+    }
+
+    /// Room for so many bytes, at most a chunk.
+    pub(crate) fn first(&mut self, len: u64) -> &mut [u8] {
+        &mut self.0[..len as usize]
     }
 }
 
@@ -163,9 +169,9 @@ impl TemplateMemory {
             return Ok(());
         };
         let whole = chunk_extent(chunk, self.len_bytes());
-        let bytes = &mut buffer.0[..whole.len as usize];
+        let bytes = buffer.first(whole.len);
         self.source.read_exact_at(whole.offset, bytes)?;
-        for data in self.data_within(whole) {
+        for data in data_within(self.source.as_ref(), whole) {
             let from = (data.offset - whole.offset) as usize;
             self.mapping
                 .store(data.offset as usize, &bytes[from..from + data.len as usize])
@@ -173,15 +179,6 @@ impl TemplateMemory {
         }
         filling.done();
         Ok(())
-    }
-
-    /// The ranges with data inside a range; holes are left as holes.
-    pub(crate) fn data_within(&self, range: Extent) -> impl Iterator<Item = Extent> {
-        let extents = self.source.data_extents();
-        let first = extents.partition_point(|extent| extent.end() <= range.offset);
-        extents[first..]
-            .iter()
-            .map_while(move |extent| extent.overlap(range))
     }
 }
 

@@ -29,3 +29,12 @@ pub trait PageSource: Send + Sync + std::fmt::Debug {
     /// a chunk is not what was written. `buf` then holds nothing of use.
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError>;
 }
+
+/// The ranges with data inside a range; what lies between them is zero.
+pub(crate) fn data_within(source: &dyn PageSource, range: Extent) -> impl Iterator<Item = Extent> {
+    let extents = source.data_extents();
+    let first = extents.partition_point(|extent| extent.end() <= range.offset);
+    extents[first..]
+        .iter()
+        .map_while(move |extent| extent.overlap(range))
+}
