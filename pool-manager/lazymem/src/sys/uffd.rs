@@ -203,6 +203,9 @@ impl Userfault {
         // SAFETY: the kernel reads `range` and changes no page.
         match unsafe { ioctl::unregister(self.0.as_raw_fd(), &raw mut range) } {
             Ok(_) => Outcome::Done(len),
+            // What this one call says of a process that has ended. A registered region is left as
+            // a whole, which needs no memory.
+            Err(Errno::ENOMEM) => Outcome::Gone,
             Err(errno) => failure(errno),
         }
     }
