@@ -1,16 +1,13 @@
 //! What can go wrong on a node.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use thaw_image::AddError;
-use thaw_vmm::{
-    ControlError, RestoreError, StartError,
-    protocol::FailureKind,
-};
+use thaw_vmm::{ControlError, RestoreError, StartError, protocol::FailureKind};
 use thiserror::Error;
 
-/// No clone could be handed out.
-#[derive(Debug, Error)]
+/// No clone could be handed out. Cheap to clone, because all who wait for one bake share its error.
+#[derive(Debug, Clone, Error)]
 pub enum LeaseError {
     /// No such image here, in the Docker daemon or in the registry.
     #[error("there is no image {name:?}")]
@@ -19,7 +16,7 @@ pub enum LeaseError {
         name: String,
         /// Where it was looked for, and what came of it.
         #[source]
-        source: Option<AddError>,
+        source: Option<Arc<AddError>>,
     },
     /// The image could not be made.
     #[error("could not make image {name:?}")]
@@ -28,7 +25,7 @@ pub enum LeaseError {
         name: String,
         /// Why.
         #[source]
-        source: AddError,
+        source: Arc<AddError>,
     },
     /// No such template.
     #[error("there is no template {0:?}")]
@@ -38,7 +35,7 @@ pub enum LeaseError {
     BadShape(String),
     /// The template could not be baked.
     #[error("could not bake the template")]
-    Bake(#[source] BakeError),
+    Bake(#[source] Arc<BakeError>),
     /// The template is damaged, or of another version.
     #[error("template {template} can't be used: {reason}")]
     BadTemplate {
@@ -94,9 +91,36 @@ pub enum BakeError {
     /// A trial restore failed.
     #[error("a trial restore of the new template failed")]
     Trial(#[source] RestoreError),
+    /// A trial restore of what was written failed its proof.
+    #[error("the new template's first clone failed its proof")]
+    Proof(#[source] thaw_vmm::GuestError),
+    /// What was written can't be used.
+    #[error("the new template can't be used: {0}")]
+    Unusable(String),
     /// Files could not be written.
     #[error("could not write the template")]
     Write(#[source] io::Error),
+    /// The memory could not be written.
+    #[error("could not write the template's memory")]
+    WriteMemory(#[from] thaw_lazymem::WriteError),
+    /// There is too little room on the disk.
+    #[error(
+        "a bake needs {needed_bytes} bytes free on the disk of {folder}, and {free_bytes} are; free some, for example with `thaw template rm` or `thaw image rm`"
+    )]
+    DiskFull {
+        /// The folder of templates.
+        folder: std::path::PathBuf,
+        /// What must be free.
+        needed_bytes: u64,
+        /// What is free.
+        free_bytes: u64,
+    },
+    /// It took too long.
+    #[error("the bake took longer than {0:?}")]
+    TimedOut(Duration),
+    /// Its task was lost.
+    #[error("the bake was lost; try again")]
+    Lost,
     /// The scratch disk could not be made.
     #[error("could not make the scratch disk")]
     Scratch(#[from] thaw_vmm::DiskError),
@@ -174,4 +198,20 @@ pub enum AdminError {
         #[source]
         source: io::Error,
     },
+}
+
+/// An error and its causes on one line, down to the first.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some errors print their cause themselves.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
 }

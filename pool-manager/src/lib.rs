@@ -1,13 +1,47 @@
 //! Every VM of one node: pools, leases, templates, bakes, snapshots.
+//!
+//! ```text
+//! Node::lease ─► Pools ─► image ─► template (loaded, or baked: Baker) ─► Pool ─► FreshClone ─► Leased
+//! Node::exec  ─► Leased::start (wake, request, resume) ─► pump ─► ExecHandle
+//! Node::release ─► the machine is dropped; its room is free when its process is gone
+//! ```
+//!
+//! One task owns each pool, a pure state machine decides for it, and every other task is tracked by
+//! the node, which [`Node::shut_down`] waits for.
 
+mod bake;
+mod blocking;
+mod budget;
+mod clone;
+mod config;
+mod counters;
 mod error;
+mod exec;
+mod exec_request;
+mod images;
+mod lease;
+mod local_node;
 mod node;
+mod policy;
+mod pool;
+mod pools;
+mod proof;
+mod settings;
+mod single_flight;
+mod start_gate;
+mod storage;
+mod template;
+mod wake;
 
+pub use config::{NodeConfig, NodeLimits};
 pub use error::{AdminError, BakeError, ExecError, LeaseError};
+pub use local_node::{LocalNode, OpenError};
 pub use node::{
     AddImage, ExecEvent, ExecHandle, ExecInput, ExecProgram, ExecRequest, ExecTimings, ImageInfo,
     Lease, LeaseId, LeaseRequest, Node, NodeFigures, PoolInfo, PoolSettings, StartKind, TemplateId,
     TemplateInfo, TemplateSelector,
 };
+pub use settings::SettingsError;
+pub use storage::{StorageError, StorageLock};
 pub use thaw_image as image;
 pub use thaw_vmm as vmm;

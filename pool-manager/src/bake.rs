@@ -1,0 +1,255 @@
+//! Makes a template.
+//!
+//! ```text
+//! image ─► scratch disk ─► boot ─► Prepare ─► freeze ─► files in a staging folder
+//!                                                         └─► trial: load, shell, restore, proof ─► the template counts
+//! any failure, or the deadline: the machine is dropped, the staging folder is removed
+//! ```
+
+use std::{
+    fs::File,
+    io,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use thaw_image::{Image, ImageStore};
+use thaw_lazymem::SparseWriter;
+use thaw_vmm::{
+    BootSpec, Engine, Frozen, GuestConnection, GuestError, GuestKernel, Machine, RestoreError,
+    RootDisk, ScratchDisk, Shape, VmmId, copy_extents,
+    protocol::{AgentInfo, FrameKind, Opening, Reply, Request},
+};
+
+use crate::{
+    BakeError, NodeLimits,
+    blocking::blocking,
+    clone::spawn_shell,
+    exec_request::split_env,
+    proof::{ProofError, prove},
+    template::{
+        LoadedTemplate, Manifest, Staging, TemplateKey, TemplateStore, root_fs, scratch_sha256,
+        sha256,
+    },
+};
+
+/// What a bake works with.
+#[derive(Debug, Clone)]
+pub(crate) struct Baker {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) kernel: Arc<GuestKernel>,
+    pub(crate) images: Arc<ImageStore>,
+    pub(crate) store: Arc<TemplateStore>,
+    pub(crate) limits: NodeLimits,
+}
+
+impl Baker {
+    /// Bakes the template of `key` from `image` and loads it.
+    ///
+    /// # Errors
+    /// See [`BakeError`]; nothing is left behind then.
+    pub(crate) async fn bake(
+        &self,
+        key: &TemplateKey,
+        image: Arc<Image>,
+    ) -> Result<LoadedTemplate, BakeError> {
+        let within = self.limits.bake_within;
+        tokio::time::timeout(within, self.bake_unbounded(key, image))
+            .await
+            .map_err(|_| BakeError::TimedOut(within))?
+    }
+
+    async fn bake_unbounded(
+        &self,
+        key: &TemplateKey,
+        image: Arc<Image>,
+    ) -> Result<LoadedTemplate, BakeError> {
+        let begin = Instant::now();
+        self.check_room(key.shape)?;
+        // Before the files are read: from here on the image can't be removed.
+        let pin = self.images.pin(&image.digest);
+        let staging = self.store.stage().map_err(BakeError::Write)?;
+        tracing::info!(template = %key.id(), "booting the image");
+        let scratch = ScratchDisk::blank(staging.path(), key.scratch_bytes).await?;
+        let spec = self.boot_spec(key, &image, &scratch)?;
+        let mut machine = self.engine.boot(spec).await?;
+        tracing::info!(template = %key.id(), "starting interpreters");
+        let agent = get_ready(machine.guest(), &image).await?;
+        tracing::info!(template = %key.id(), "freezing");
+        let frozen = machine.freeze().await?;
+        tracing::info!(template = %key.id(), "writing the template");
+        let folder = staging.path().to_owned();
+        let (staging, manifest) = {
+            let write = Draft {
+                key: key.clone(),
+                agent,
+                image: Arc::clone(&image),
+                kernel: self.kernel.release().to_owned(),
+            };
+            blocking(move || write.write(staging, frozen, &scratch)).await?
+        };
+        // Its memory and disk are in files now.
+        drop(machine);
+        tracing::info!(template = %key.id(), "trying the template");
+        let loaded = {
+            let manifest = Arc::new(manifest.clone());
+            let load = move || LoadedTemplate::load(&folder, manifest, &image, pin);
+            blocking(load)
+                .await
+                .map_err(|bad| BakeError::Unusable(bad.reason))?
+        };
+        self.try_out(&loaded, staging.path()).await?;
+        let store = Arc::clone(&self.store);
+        let manifest = Manifest {
+            bake_ms: begin.elapsed().as_millis() as u64,
+            ..manifest
+        };
+        let kept = blocking(move || store.keep(staging, manifest))
+            .await
+            .map_err(BakeError::Write)?;
+        Ok(loaded.with_manifest(kept))
+    }
+
+    /// Memory is the most that a bake writes; half of it is typical for the little that a guest has touched.
+    fn check_room(&self, shape: Shape) -> Result<(), BakeError> {
+        let folder = self.store.folder();
+        let free_bytes = free_bytes(folder).map_err(BakeError::Write)?;
+        let needed_bytes = self
+            .limits
+            .disk_reserve_bytes
+            .saturating_add(shape.memory_bytes() / 2);
+        if free_bytes < needed_bytes {
+            return Err(BakeError::DiskFull {
+                folder: folder.to_owned(),
+                needed_bytes,
+                free_bytes,
+            });
+        }
+        Ok(())
+    }
+
+    fn boot_spec(
+        &self,
+        key: &TemplateKey,
+        image: &Image,
+        scratch: &File,
+    ) -> Result<BootSpec, BakeError> {
+        let root = image.open_root().map_err(BakeError::Write)?;
+        Ok(BootSpec {
+            id: VmmId::random("bake").map_err(BakeError::Write)?,
+            shape: key.shape,
+            kernel: Arc::clone(&self.kernel),
+            root: RootDisk {
+                file: Arc::new(root),
+                fs: root_fs(image.fs),
+            },
+            scratch: scratch.try_clone().map_err(BakeError::Write)?,
+            boot_timeout: self.limits.bake_within,
+        })
+    }
+
+    /// A template counts once a clone of it has worked.
+    async fn try_out(&self, template: &LoadedTemplate, folder: &Path) -> Result<(), BakeError> {
+        let within = self.limits.start_within;
+        let id = VmmId::random("trial").map_err(BakeError::Write)?;
+        let shell = spawn_shell(&*self.engine, template, folder, id).await?;
+        let state = template.device_state.clone();
+        let machine: Box<dyn Machine> = shell
+            .restore(state, within)
+            .await
+            .map_err(BakeError::Trial)?;
+        let proven = prove(&*machine, within).await.map_err(|error| match error {
+            ProofError::Control(error) => BakeError::Trial(RestoreError::Control(error)),
+            ProofError::Guest(error) => BakeError::Proof(error),
+            ProofError::TimedOut(within) => BakeError::Trial(RestoreError::TimedOut(within)),
+        });
+        let _ = machine.kill().await;
+        proven
+    }
+}
+
+async fn get_ready(guest: &GuestConnection, image: &Image) -> Result<AgentInfo, BakeError> {
+    let ask = |request| Opening {
+        wake: None,
+        request,
+    };
+    let env = split_env(&image.config.env);
+    guest.call(&ask(Request::Prepare { env })).await?;
+    // Asked last: only now the interpreters are there.
+    match guest.call(&ask(Request::Info)).await? {
+        Reply::Info(info) => Ok(info),
+        Reply::Usage(_) | Reply::Done => Err(GuestError::Unexpected(FrameKind::Reply).into()),
+    }
+}
+
+/// What a manifest is made of.
+struct Draft {
+    key: TemplateKey,
+    agent: AgentInfo,
+    image: Arc<Image>,
+    kernel: String,
+}
+
+impl Draft {
+    fn write(
+        self,
+        staging: Staging,
+        frozen: Frozen,
+        scratch: &File,
+    ) -> Result<(Staging, Manifest), BakeError> {
+        let folder = staging.path();
+        let memory = File::create_new(folder.join("memory.bin")).map_err(BakeError::Write)?;
+        SparseWriter::new(memory).write(&frozen.memory, self.key.shape.memory_bytes())?;
+        let state = frozen.device_state;
+        std::fs::write(folder.join("state.bin"), &state).map_err(BakeError::Write)?;
+        let scratch_sha256 = write_scratch(folder, scratch).map_err(BakeError::Write)?;
+        let manifest = Manifest {
+            version: crate::template::FORMAT_VERSION,
+            id: self.key.id(),
+            image: self.key.image,
+            config: self.image.config.clone(),
+            shape: self.key.shape,
+            engine: self.key.engine,
+            kernel: self.kernel,
+            agent: self.agent.version,
+            protocol: self.agent.protocol,
+            languages: self
+                .agent
+                .interpreters
+                .into_iter()
+                .map(|(language, _)| language)
+                .collect(),
+            scratch_bytes: self.key.scratch_bytes,
+            scratch_sha256,
+            state_sha256: sha256(&state),
+            created_at: now_s(),
+            bake_ms: 0,
+        };
+        Ok((staging, manifest))
+    }
+}
+
+fn write_scratch(folder: &Path, scratch: &File) -> io::Result<String> {
+    let kept = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(folder.join("scratch.img"))?;
+    let length = scratch.metadata()?.len();
+    kept.set_len(length)?;
+    copy_extents(scratch, &kept)?;
+    scratch_sha256(&kept, length)
+}
+
+fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let figures = nix::sys::statvfs::statvfs(folder)?;
+    Ok(figures.blocks_available() as u64 * figures.fragment_size())
+}
+
+fn now_s() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
+        .as_secs()
+}

@@ -1,0 +1,271 @@
+//! A leased clone, from its handing out to its end.
+//!
+//! ```text
+//! paused, asleep ──first exec: wake + resume──► awake ──exec──► awake …
+//!    any state ──release, or what makes it unfit──► gone: the machine is dropped, every exec ends
+//! ```
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::Instant,
+};
+
+use thaw_vmm::{EndKind, EndWatch, Machine, RunInput, RunOutput, VmmEnd, protocol::Request};
+use tokio::{sync::Semaphore, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    ExecError, ExecTimings, LeaseId, StartKind,
+    budget::Slot,
+    counters::Counters,
+    exec::{LAST_WORDS, guest_error},
+    exec_request::opening,
+    pool::{FreshClone, LeasedCount},
+    template::LoadedTemplate,
+    wake::wake,
+};
+
+/// Programs that run in one VM at once; the next one is refused. The agent's own bound is 256.
+const EXECS_AT_ONCE: usize = 128;
+
+/// A request up to this size is handed over before the guest's CPUs run, so that the guest finds it at
+/// once; a larger one would not fit into what the connection takes in advance.
+const AHEAD_BYTES: usize = 64 * 1024;
+
+/// A clone that was handed out.
+#[derive(Debug)]
+pub(crate) struct Leased {
+    id: LeaseId,
+    template: Arc<LoadedTemplate>,
+    machine: Mutex<Option<Held>>,
+    /// Cancelled when the machine is taken away.
+    gone: CancellationToken,
+    end: EndWatch,
+    /// Whether the clone runs; held while the first exec wakes it.
+    awake: tokio::sync::Mutex<bool>,
+    execs: Arc<Semaphore>,
+    counters: Arc<Counters>,
+    teardown: TaskTracker,
+}
+
+#[derive(Debug)]
+struct Held {
+    machine: Arc<dyn Machine>,
+    slot: Slot,
+    counted: LeasedCount,
+}
+
+/// A program that was started in the guest.
+pub(crate) struct Started {
+    pub(crate) input: RunInput,
+    pub(crate) output: RunOutput,
+    pub(crate) timings: ExecTimings,
+    pub(crate) begin: Instant,
+    /// Counts it among those that run.
+    pub(crate) permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Leased {
+    pub(crate) fn new(
+        clone: FreshClone,
+        counters: Arc<Counters>,
+        teardown: TaskTracker,
+    ) -> (Arc<Self>, StartKind) {
+        let machine: Arc<dyn Machine> = Arc::from(clone.machine);
+        let leased = Self {
+            id: LeaseId(machine.id().as_str().to_owned()),
+            template: clone.template,
+            end: machine.end(),
+            machine: Mutex::new(Some(Held {
+                machine,
+                slot: clone.slot,
+                counted: clone.counted,
+            })),
+            gone: CancellationToken::new(),
+            awake: tokio::sync::Mutex::new(false),
+            execs: Arc::new(Semaphore::new(EXECS_AT_ONCE)),
+            counters,
+            teardown,
+        };
+        (Arc::new(leased), clone.start)
+    }
+
+    pub(crate) fn id(&self) -> &LeaseId {
+        &self.id
+    }
+
+    pub(crate) fn template(&self) -> &Arc<LoadedTemplate> {
+        &self.template
+    }
+
+    /// Resolves when the machine was taken away.
+    pub(crate) async fn gone(&self) {
+        self.gone.cancelled().await;
+    }
+
+    /// Takes the machine away; its process is gone soon after. Does nothing the second time.
+    pub(crate) fn end_now(&self) {
+        let held = self.lock().take();
+        self.gone.cancel();
+        let Some(Held {
+            machine,
+            slot,
+            counted,
+        }) = held
+        else {
+            return;
+        };
+        if let Some(end) = self.end.now() {
+            tracing::warn!(vm = %self.id, "a leased VM ended by itself: {end}");
+            self.counters.crashes.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut end = self.end.clone();
+        self.teardown.spawn(async move {
+            drop(machine);
+            let _ = end.wait().await;
+            // Only now there is room for another one.
+            drop((slot, counted));
+        });
+    }
+
+    /// Starts a program; the first one wakes the clone.
+    ///
+    /// # Errors
+    /// When the guest can't be used any more the machine is taken away.
+    pub(crate) async fn start(&self, request: Request) -> Result<Started, ExecError> {
+        let permit = Arc::clone(&self.execs)
+            .try_acquire_owned()
+            .map_err(|_| ExecError::TooMany)?;
+        let machine = self.lock().as_ref().map(|held| Arc::clone(&held.machine));
+        let machine = machine.ok_or_else(|| self.lost("it was released"))?;
+        let started = self
+            .gone
+            .run_until_cancelled(self.start_in(&*machine, request, permit))
+            .await;
+        // Let go of it before anything else is waited for: a release is not to be held up.
+        drop(machine);
+        match started {
+            Some(Err(error @ (ExecError::Lost(_) | ExecError::VmEnded { .. }))) => {
+                let error = self.explain(error).await;
+                self.end_now();
+                Err(error)
+            }
+            Some(started) => started,
+            None => Err(self.lost("it was released")),
+        }
+    }
+
+    async fn start_in(
+        &self,
+        machine: &dyn Machine,
+        request: Request,
+        permit: tokio::sync::OwnedSemaphorePermit,
+    ) -> Result<Started, ExecError> {
+        let mut awake = self.awake.lock().await;
+        let asleep = !*awake;
+        let mut no_entropy = None;
+        let (opening, size) = opening(request, || {
+            let made = asleep.then(|| wake(self.id.as_str()));
+            made.and_then(|made| made.map_err(|error| no_entropy = Some(error)).ok())
+        })?;
+        if let Some(error) = no_entropy {
+            return Err(ExecError::Lost(format!("no wake data: {error}")));
+        }
+        if !asleep {
+            drop(awake);
+            let begin = Instant::now();
+            let (input, output) = machine.guest().run(&opening).await.map_err(guest_error)?;
+            let timings = ExecTimings {
+                connect: begin.elapsed(),
+                ..ExecTimings::default()
+            };
+            return Ok(Started {
+                input,
+                output,
+                timings,
+                begin: Instant::now(),
+                permit,
+            });
+        }
+        let mut timings = ExecTimings::default();
+        let begin = Instant::now();
+        let run = async {
+            let begin = Instant::now();
+            let run = machine.guest().run(&opening).await.map_err(guest_error);
+            (run, begin.elapsed())
+        };
+        let resume = async {
+            let begin = Instant::now();
+            let resumed = machine.resume().await;
+            (
+                resumed.map_err(|error| ExecError::Lost(crate::error::chain(&error))),
+                begin.elapsed(),
+            )
+        };
+        let ((run, connect), (resumed, resume)) = if size <= AHEAD_BYTES {
+            let run = run.await;
+            (run, resume.await)
+        } else {
+            tokio::join!(run, resume)
+        };
+        resumed?;
+        let (input, output) = run?;
+        timings.connect = connect;
+        timings.resume = resume;
+        *awake = true;
+        Ok(Started {
+            input,
+            output,
+            timings,
+            begin: if size <= AHEAD_BYTES {
+                begin + connect
+            } else {
+                begin
+            },
+            permit,
+        })
+    }
+
+    /// Says how the VM ended, where it did: a broken connection is often the first that is seen of it.
+    pub(crate) async fn explain(&self, error: ExecError) -> ExecError {
+        if self.gone.is_cancelled() {
+            return self.lost("it was released");
+        }
+        let mut end = self.end.clone();
+        match timeout(LAST_WORDS, end.wait()).await {
+            Ok(end) if !was_killed_by_us(&end) => ExecError::VmEnded {
+                reason: end.to_string(),
+                guest_panic: end.is_guest_panic(),
+            },
+            Ok(_) | Err(_) => error,
+        }
+    }
+
+    fn lost(&self, why: &str) -> ExecError {
+        match self.end.now() {
+            Some(end) if !was_killed_by_us(&end) => ExecError::VmEnded {
+                reason: end.to_string(),
+                guest_panic: end.is_guest_panic(),
+            },
+            _ => ExecError::Lost(why.to_owned()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Held>> {
+        // Every update is one take, so a panic elsewhere can't have left it half-done.
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        self.end_now();
+    }
+}
+
+fn was_killed_by_us(end: &VmmEnd) -> bool {
+    match end.kind {
+        EndKind::Killed => true,
+        EndKind::Exited(_) | EndKind::Signaled(_) => false,
+    }
+}

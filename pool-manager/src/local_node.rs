@@ -1,0 +1,390 @@
+//! The node that runs in this process.
+
+use std::{
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use dashmap::DashMap;
+use thaw_image::ProgressSink;
+use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    AddImage, AdminError, ExecError, ExecHandle, ExecRequest, ImageInfo, Lease, LeaseError,
+    LeaseId, LeaseRequest, Node, NodeConfig, NodeFigures, PoolInfo, PoolSettings, SettingsError,
+    StartKind, StorageLock, TemplateId, TemplateInfo, TemplateSelector,
+    bake::Baker,
+    blocking::blocking,
+    budget::Budget,
+    counters::Counters,
+    exec::{Allowance, pump},
+    exec_request::agent_request,
+    images,
+    lease::Leased,
+    pool::{Pool, PoolSetup},
+    pools::{Origin, Pools},
+    settings::StoredSettings,
+    start_gate::StartGate,
+    template::{Manifest, TemplateStore},
+};
+
+/// No wait is longer than this, whatever the caller says.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// The node could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// A folder of the storage root.
+    #[error("could not open {path}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The stored bounds of the pools.
+    #[error("could not read the bounds of the pools")]
+    Settings(#[from] SettingsError),
+    /// What an earlier daemon left behind could not be ended.
+    #[error("could not end the VMMs that an earlier daemon left behind")]
+    Orphans(#[source] io::Error),
+}
+
+/// Every VM of this machine: pools, leases, templates. [`LocalNode::shut_down`](Node::shut_down) ends it.
+#[derive(Debug)]
+pub struct LocalNode {
+    pools: Arc<Pools>,
+    /// Bounded by the budget of VMMs.
+    leases: DashMap<LeaseId, Arc<Leased>>,
+    budget: Arc<Budget>,
+    counters: Arc<Counters>,
+    engine_reason: String,
+    tracker: TaskTracker,
+    _storage: StorageLock,
+}
+
+impl LocalNode {
+    /// Opens the storage root: ends what an earlier daemon left behind, reads the templates, and starts
+    /// the pools that were given bounds. Other pools start on first use.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(config: NodeConfig) -> Result<Self, OpenError> {
+        let root = config.storage.root().to_owned();
+        let ended = config
+            .engine
+            .end_orphans(&[])
+            .await
+            .map_err(OpenError::Orphans)?;
+        if !ended.is_empty() {
+            tracing::warn!(
+                count = ended.len(),
+                "ended VMMs that an earlier daemon left behind"
+            );
+        }
+        let scratch_folder = root.join("run/scratch");
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&scratch_folder)
+            .map_err(failed(&scratch_folder))?;
+        let templates = root.join("templates");
+        let store = TemplateStore::open(&templates).map_err(failed(&templates))?;
+        let (tracker, counters) = (TaskTracker::new(), Arc::new(Counters::default()));
+        let budget = Budget::new(&config.limits);
+        let baker = Baker {
+            engine: Arc::clone(&config.engine),
+            kernel: config.kernel,
+            images: config.images,
+            store: Arc::new(store),
+            limits: config.limits,
+        };
+        let setup = PoolSetup {
+            engine: config.engine,
+            limits: config.limits,
+            budget: Arc::clone(&budget),
+            gate: StartGate::new(config.limits.starts_at_once),
+            counters: Arc::clone(&counters),
+            scratch_folder,
+        };
+        let settings = StoredSettings::open(&root)?;
+        let stop = CancellationToken::new();
+        let node = Self {
+            pools: Pools::new(baker, setup, settings, tracker.clone(), stop),
+            leases: DashMap::new(),
+            budget,
+            counters,
+            engine_reason: config.engine_reason,
+            tracker,
+            _storage: config.storage,
+        };
+        node.start_known_pools();
+        Ok(node)
+    }
+
+    fn start_known_pools(&self) {
+        for id in self.pools.settings.templates() {
+            let pools = Arc::clone(&self.pools);
+            self.tracker.spawn(async move {
+                let selector = TemplateSelector::Template(id);
+                if let Err(error) = pools.find_or_make(&selector, &ProgressSink::none()).await {
+                    tracing::warn!(
+                        "a pool could not be started: {}",
+                        crate::error::chain(&error)
+                    );
+                }
+            });
+        }
+    }
+
+    fn leased(&self, id: &LeaseId) -> Result<Arc<Leased>, ExecError> {
+        let found = self.leases.get(id).map(|leased| Arc::clone(&leased));
+        found.ok_or_else(|| ExecError::UnknownLease(id.to_string()))
+    }
+
+    async fn template_info(&self, manifest: &Manifest) -> TemplateInfo {
+        let pool = self.pools.running(&manifest.id);
+        let in_use = match &pool {
+            Some(pool) => pool.info().await.map_or(0, |info| vmms_of(&info)),
+            None => 0,
+        };
+        let (store, id) = (Arc::clone(&self.pools.baker.store), manifest.id.clone());
+        let disk_bytes = blocking(move || store.disk_bytes(&id)).await;
+        let image = self.pools.baker.images.find(&manifest.image);
+        TemplateInfo {
+            id: manifest.id.clone(),
+            image: manifest.image.clone(),
+            image_names: image
+                .map(|image| images::info(&image).names)
+                .unwrap_or_default(),
+            shape: manifest.shape,
+            engine: manifest.engine.to_string(),
+            kernel: manifest.kernel.clone(),
+            agent: manifest.agent.clone(),
+            languages: manifest.languages.clone(),
+            disk_bytes,
+            resident_bytes: pool.map_or(0, |pool| pool.template().resident_bytes()),
+            created_at: manifest.created_at,
+            bake: manifest.bake(),
+            in_use,
+        }
+    }
+}
+
+fn failed(path: &std::path::Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Folder { path, source }
+}
+
+fn vmms_of(info: &PoolInfo) -> u32 {
+    info.shells + info.starting + info.parked + info.leased
+}
+
+#[async_trait]
+impl Node for LocalNode {
+    async fn lease(&self, request: LeaseRequest) -> Result<Lease, LeaseError> {
+        let within = request.start_within.min(LONGEST_WAIT);
+        let begin = Instant::now();
+        let deadline = begin + within;
+        let unseen = ProgressSink::none();
+        let making = self.pools.find_or_make(&request.template, &unseen);
+        let made = timeout_at(deadline, making).await;
+        let (pool, origin) = made.map_err(|_| LeaseError::TimedOut(within))??;
+        let made_in = begin.elapsed();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let clone = pool.lease(left).await.map_err(|error| match error {
+            // The caller knows of its whole wait only.
+            LeaseError::TimedOut(_) => LeaseError::TimedOut(within),
+            other => other,
+        })?;
+        let restored_in = clone.restore;
+        let (counters, tracker) = (Arc::clone(&self.counters), self.tracker.clone());
+        let (leased, start) = Leased::new(clone, counters, tracker);
+        let (start, restore) = match origin {
+            Origin::Found => (start, restored_in),
+            Origin::Baked => (StartKind::Cold, made_in + restored_in),
+        };
+        let manifest = &leased.template().manifest;
+        let lease = Lease {
+            id: leased.id().clone(),
+            template: manifest.id.clone(),
+            config: manifest.config.clone(),
+            start,
+            queue: begin.elapsed().saturating_sub(restore),
+            restore,
+        };
+        self.leases.insert(lease.id.clone(), leased);
+        Ok(lease)
+    }
+
+    async fn exec(&self, lease: &LeaseId, request: ExecRequest) -> Result<ExecHandle, ExecError> {
+        let leased = self.leased(lease)?;
+        let allowance = Allowance {
+            output_limit_bytes: request.output_limit_bytes,
+            timeout: request.timeout,
+        };
+        let request = agent_request(&leased.template().manifest.config, request)?;
+        let started = leased.start(request).await?;
+        let (handle, pumping) = pump(leased, started, allowance);
+        self.tracker.spawn(pumping);
+        Ok(handle)
+    }
+
+    fn release(&self, lease: &LeaseId) {
+        if let Some((_, leased)) = self.leases.remove(lease) {
+            leased.end_now();
+        }
+    }
+
+    async fn images(&self) -> Vec<ImageInfo> {
+        images::infos(self.pools.baker.images.list())
+    }
+
+    async fn add_image(
+        &self,
+        request: AddImage,
+        progress: &ProgressSink,
+    ) -> Result<ImageInfo, AdminError> {
+        let (source, options) = blocking(move || images::parse(request)).await?;
+        let store = Arc::clone(&self.pools.baker.images);
+        let image = images::add(store, source, options, progress.clone()).await?;
+        Ok(images::info(&image))
+    }
+
+    async fn remove_image(&self, name_or_digest: &str) -> Result<(), AdminError> {
+        let (store, name) = (
+            Arc::clone(&self.pools.baker.images),
+            name_or_digest.to_owned(),
+        );
+        let removed = blocking(move || store.remove(&name)).await;
+        let removed = removed.map_err(|error| images::removal_failed(name_or_digest, error))?;
+        if !removed.deleted {
+            return Ok(());
+        }
+        // Its templates are of no use without it.
+        let digest = removed.digest.to_string();
+        for manifest in self.pools.baker.store.list() {
+            if manifest.image == digest {
+                self.remove_template(&manifest.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn templates(&self) -> Vec<TemplateInfo> {
+        let mut infos = Vec::new();
+        for manifest in self.pools.baker.store.list() {
+            infos.push(self.template_info(&manifest).await);
+        }
+        infos
+    }
+
+    async fn ensure_template(
+        &self,
+        selector: &TemplateSelector,
+        progress: &ProgressSink,
+    ) -> Result<TemplateInfo, LeaseError> {
+        let (pool, _) = self.pools.find_or_make(selector, progress).await?;
+        Ok(self.template_info(&pool.template().manifest).await)
+    }
+
+    async fn remove_template(&self, template: &TemplateId) -> Result<(), AdminError> {
+        if let Some(pool) = self.pools.running(template) {
+            let info = pool.info().await;
+            if let Some(info) = info.filter(|info| info.leased + info.waiting > 0) {
+                return Err(AdminError::InUse {
+                    kind: "template",
+                    name: template.to_string(),
+                    by: format!("{} VMs and {} callers", info.leased, info.waiting),
+                });
+            }
+            self.pools.stop(template);
+        }
+        let io = |source| AdminError::Io {
+            what: "remove the template",
+            source,
+        };
+        self.pools.settings.remove(template).map_err(io)?;
+        let (store, id) = (Arc::clone(&self.pools.baker.store), template.clone());
+        if blocking(move || store.remove(&id)).await.map_err(io)? {
+            Ok(())
+        } else {
+            Err(AdminError::NotFound {
+                kind: "template",
+                name: template.to_string(),
+            })
+        }
+    }
+
+    async fn pools(&self) -> Vec<PoolInfo> {
+        let mut infos = Vec::new();
+        for pool in self.pools.all() {
+            infos.extend(pool.info().await);
+        }
+        infos.sort_by(|a, b| a.template.cmp(&b.template));
+        infos
+    }
+
+    async fn set_pool(
+        &self,
+        selector: &TemplateSelector,
+        settings: PoolSettings,
+    ) -> Result<PoolInfo, AdminError> {
+        if settings.min > settings.max {
+            let (min, max) = (settings.min, settings.max);
+            return Err(AdminError::Bad(format!(
+                "min is {min}, which is more than max, {max}"
+            )));
+        }
+        let (pool, _) = self
+            .pools
+            .find_or_make(selector, &ProgressSink::none())
+            .await?;
+        let pool: Arc<Pool> = pool;
+        let id = &pool.template().manifest.id;
+        self.pools
+            .settings
+            .set(id, settings)
+            .map_err(|source| AdminError::Io {
+                what: "store the pool's bounds",
+                source,
+            })?;
+        pool.set_bounds(settings).await?;
+        pool.info()
+            .await
+            .ok_or(AdminError::Lease(LeaseError::ShuttingDown))
+    }
+
+    async fn figures(&self) -> NodeFigures {
+        NodeFigures {
+            engine: self.pools.baker.engine.identity().to_string(),
+            engine_reason: self.engine_reason.clone(),
+            memory_mode: "file".to_owned(),
+            memory_reason: "a template's memory is loaded whole before its first clone, and every clone maps it privately".to_owned(),
+            restores: self.counters.restores.load(Ordering::Relaxed),
+            restore_failures: self.counters.restore_failures.load(Ordering::Relaxed),
+            crashes: self.counters.crashes.load(Ordering::Relaxed),
+            vmms: self.budget.vmms(),
+        }
+    }
+
+    async fn shut_down(&self) {
+        self.pools.stop_all();
+        for leased in &self.leases {
+            leased.end_now();
+        }
+        self.leases.clear();
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.pools.baker.engine.settled().await;
+        self.pools.baker.images.close().await;
+    }
+}

@@ -1,0 +1,14 @@
+//! The pool of one template: a task that owns its shells and parked clones and carries out what the
+//! [policy](crate::policy) decides.
+//!
+//! ```text
+//! callers ──Command──► Pool task ──jobs──► spawn, restore, prove     each owns its VMM while it lasts
+//!                        ▲   └── clones ──► callers
+//!                        └── ends of VMMs, room on the node, the policy's own clock
+//! ```
+
+mod jobs;
+mod pool;
+mod task;
+
+pub(crate) use pool::{FreshClone, LeasedCount, Pool, PoolSetup};

@@ -1,0 +1,142 @@
+//! The way to a pool's task.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use thaw_vmm::{Engine, Machine};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::task::PoolTask;
+use crate::{
+    LeaseError, NodeLimits, PoolInfo, PoolSettings, StartKind,
+    budget::{Budget, Slot},
+    counters::Counters,
+    start_gate::StartGate,
+    template::LoadedTemplate,
+};
+
+/// Requests on their way to the task; the next sender waits.
+const COMMANDS: usize = 64;
+
+/// A clone that nobody else has had, paused.
+#[derive(Debug)]
+pub(crate) struct FreshClone {
+    pub(crate) machine: Box<dyn Machine>,
+    pub(crate) slot: Slot,
+    pub(crate) template: Arc<LoadedTemplate>,
+    pub(crate) start: StartKind,
+    /// What the restore took, where it was done for this caller.
+    pub(crate) restore: Duration,
+    pub(crate) counted: LeasedCount,
+}
+
+/// Counts a clone as leased for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct LeasedCount(Arc<AtomicU32>);
+
+impl LeasedCount {
+    pub(super) fn new(count: &Arc<AtomicU32>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for LeasedCount {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) enum Command {
+    Lease {
+        within: Duration,
+        reply: oneshot::Sender<Result<FreshClone, LeaseError>>,
+    },
+    SetBounds(PoolSettings),
+    Info(oneshot::Sender<PoolInfo>),
+}
+
+/// What a pool works with.
+#[derive(Debug, Clone)]
+pub(crate) struct PoolSetup {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) limits: NodeLimits,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) gate: Arc<StartGate>,
+    pub(crate) counters: Arc<Counters>,
+    /// Where scratch disks of clones are made; they have no names.
+    pub(crate) scratch_folder: PathBuf,
+}
+
+/// A running pool. Its task ends with [`Pool::stop`].
+#[derive(Debug)]
+pub(crate) struct Pool {
+    commands: mpsc::Sender<Command>,
+    template: Arc<LoadedTemplate>,
+    stop: CancellationToken,
+}
+
+impl Pool {
+    /// Starts a pool's task on `tracker`.
+    pub(crate) fn start(
+        setup: PoolSetup,
+        template: Arc<LoadedTemplate>,
+        settings: PoolSettings,
+        tracker: &TaskTracker,
+    ) -> Self {
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let stop = CancellationToken::new();
+        let task = PoolTask::new(setup, Arc::clone(&template), settings, receiver);
+        let stopped = stop.clone();
+        tracker.spawn(async move { task.run(stopped).await });
+        Self {
+            commands,
+            template,
+            stop,
+        }
+    }
+
+    pub(crate) fn template(&self) -> &Arc<LoadedTemplate> {
+        &self.template
+    }
+
+    /// Waits for a clone.
+    ///
+    /// # Cancel safety
+    /// A clone that was on its way is ended.
+    pub(crate) async fn lease(&self, within: Duration) -> Result<FreshClone, LeaseError> {
+        let (reply, clone) = oneshot::channel();
+        self.send(Command::Lease { within, reply }).await?;
+        clone.await.map_err(|_| LeaseError::ShuttingDown)?
+    }
+
+    pub(crate) async fn set_bounds(&self, settings: PoolSettings) -> Result<(), LeaseError> {
+        self.send(Command::SetBounds(settings)).await
+    }
+
+    /// What the pool is and does; none when it is stopping.
+    pub(crate) async fn info(&self) -> Option<PoolInfo> {
+        let (reply, info) = oneshot::channel();
+        self.send(Command::Info(reply)).await.ok()?;
+        info.await.ok()
+    }
+
+    /// Ends the task and every VMM that is not leased. Returns at once.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    async fn send(&self, command: Command) -> Result<(), LeaseError> {
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| LeaseError::ShuttingDown)
+    }
+}

@@ -1,0 +1,90 @@
+//! The storage root: one daemon, one folder for each kind of thing.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+/// The storage root can't be used.
+#[derive(Debug, Error)]
+pub enum StorageError {
+    /// Another daemon uses it.
+    #[error(
+        "another Thaw uses the storage root {0}; stop it, or choose another one with --storage"
+    )]
+    Taken(PathBuf),
+    /// It can't be made or opened.
+    #[error("could not open the storage root {path}")]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The storage root, held for as long as this lives. The kernel lets go of it when the process ends,
+/// however it ends.
+#[derive(Debug)]
+pub struct StorageLock {
+    root: PathBuf,
+    _file: File,
+}
+
+impl StorageLock {
+    /// Makes the root (0700) where it is missing and takes it.
+    ///
+    /// # Errors
+    /// [`StorageError::Taken`] when another process has it.
+    pub fn take(root: &Path) -> Result<Self, StorageError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StorageError::Io { path, source }
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .map_err(failed(root))?;
+        let path = root.join("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self {
+                root: root.to_owned(),
+                _file: file,
+            }),
+            Err(TryLockError::WouldBlock) => Err(StorageError::Taken(root.to_owned())),
+            Err(TryLockError::Error(source)) => Err(failed(&path)(source)),
+        }
+    }
+
+    /// The storage root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_has_one_owner_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = StorageLock::take(folder.path()).unwrap();
+        let refused = StorageLock::take(folder.path()).unwrap_err();
+        assert!(matches!(refused, StorageError::Taken(_)));
+        drop(first);
+        StorageLock::take(folder.path()).unwrap();
+    }
+}

@@ -1,0 +1,259 @@
+//! Shells and machines that are tasks.
+
+use std::{
+    fmt,
+    fs::File,
+    io,
+    os::unix::fs::FileExt as _,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    agent::serve,
+    engine::{FROZEN_MARK, Shared, pass},
+};
+use crate::{
+    ControlError, EndKind, EndWatch, Frozen, GuestConnection, Machine, MemoryFigures, RestoreError,
+    Shape, Shell, VmmEnd, VmmId, end::EndSender,
+};
+
+/// The device state of every frozen fake machine.
+const DEVICE_STATE: &[u8] = b"fake device state, version 1";
+
+/// What a connection holds in each direction.
+const CONNECTION_BYTES: usize = 64 * 1024;
+
+/// Stands for the process of one VMM.
+pub(super) struct FakeProcess {
+    id: VmmId,
+    ended: EndSender,
+    watch: EndWatch,
+    /// Cancelled when it ends.
+    pub(super) gone: CancellationToken,
+    engine: Weak<Shared>,
+}
+
+impl FakeProcess {
+    pub(super) fn new(id: VmmId, engine: Weak<Shared>) -> Self {
+        let (ended, watch) = EndSender::new();
+        Self {
+            id,
+            ended,
+            watch,
+            gone: CancellationToken::new(),
+            engine,
+        }
+    }
+
+    /// Only the first end counts.
+    pub(super) fn end(&self, kind: EndKind, console: &str) {
+        if self.gone.is_cancelled() {
+            return;
+        }
+        self.gone.cancel();
+        if let Some(engine) = self.engine.upgrade() {
+            engine.forget(&self.id);
+        }
+        self.ended.send(VmmEnd {
+            kind,
+            stderr: String::new(),
+            console: console.to_owned(),
+        });
+    }
+}
+
+impl fmt::Debug for FakeProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FakeProcess").field(&self.id).finish()
+    }
+}
+
+/// Owns a process: it ends when this is dropped.
+#[derive(Debug)]
+struct Owned(Arc<FakeProcess>);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.end(EndKind::Killed, "");
+    }
+}
+
+pub(super) struct FakeShell {
+    process: Owned,
+    engine: Arc<Shared>,
+}
+
+impl fmt::Debug for FakeShell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FakeShell").field(&self.process).finish()
+    }
+}
+
+impl FakeShell {
+    pub(super) fn new(process: Arc<FakeProcess>, engine: &Arc<Shared>) -> Self {
+        Self {
+            process: Owned(process),
+            engine: Arc::clone(engine),
+        }
+    }
+}
+
+#[async_trait]
+impl Shell for FakeShell {
+    fn id(&self) -> &VmmId {
+        &self.process.0.id
+    }
+
+    fn end(&self) -> EndWatch {
+        self.process.0.watch.clone()
+    }
+
+    async fn restore(
+        self: Box<Self>,
+        device_state: Bytes,
+        timeout: Duration,
+    ) -> Result<Box<dyn Machine>, RestoreError> {
+        let mut end = self.end();
+        let delay = self.engine.now().restore_delay;
+        if tokio::time::timeout(delay.min(timeout), end.wait())
+            .await
+            .is_ok()
+            || end.now().is_some()
+        {
+            return Err(RestoreError::Ended(end.wait().await));
+        }
+        if delay > timeout {
+            return Err(RestoreError::TimedOut(timeout));
+        }
+        if self.engine.fails(|faults| &mut faults.restore_failures) {
+            return Err(RestoreError::Refused("a fault was injected".to_owned()));
+        }
+        if device_state != DEVICE_STATE {
+            return Err(RestoreError::Refused(
+                "this is no fake device state".to_owned(),
+            ));
+        }
+        Ok(Box::new(FakeMachine::new(self.process, &self.engine, None)))
+    }
+}
+
+pub(super) struct FakeMachine {
+    process: Owned,
+    guest: GuestConnection,
+    running: watch::Sender<bool>,
+    engine: Arc<Shared>,
+    /// Only a machine that was booted can be frozen.
+    shape: Option<Shape>,
+}
+
+impl fmt::Debug for FakeMachine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FakeMachine").field(&self.process).finish()
+    }
+}
+
+impl FakeMachine {
+    pub(super) fn booted(process: Arc<FakeProcess>, engine: &Arc<Shared>, shape: Shape) -> Self {
+        Self::new(Owned(process), engine, Some(shape))
+    }
+
+    fn new(process: Owned, engine: &Arc<Shared>, shape: Option<Shape>) -> Self {
+        let (host, guest) = tokio::io::duplex(CONNECTION_BYTES);
+        let (running, runs) = watch::channel(false);
+        let agent = serve(guest, runs, Arc::clone(&process.0), Arc::clone(engine));
+        let gone = process.0.gone.clone();
+        engine.tracker.spawn(async move {
+            gone.run_until_cancelled(agent).await;
+        });
+        Self {
+            guest: GuestConnection::new(host),
+            process,
+            running,
+            engine: Arc::clone(engine),
+            shape,
+        }
+    }
+
+    fn set_running(&self, runs: bool) -> Result<(), ControlError> {
+        if self.process.0.gone.is_cancelled() {
+            return Err(ControlError::Closed);
+        }
+        self.running.send_replace(runs);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Machine for FakeMachine {
+    fn id(&self) -> &VmmId {
+        &self.process.0.id
+    }
+
+    fn end(&self) -> EndWatch {
+        self.process.0.watch.clone()
+    }
+
+    fn guest(&self) -> &GuestConnection {
+        &self.guest
+    }
+
+    async fn pause(&self) -> Result<(), ControlError> {
+        self.set_running(false)
+    }
+
+    async fn resume(&self) -> Result<(), ControlError> {
+        self.set_running(true)
+    }
+
+    async fn freeze(&mut self) -> Result<Frozen, ControlError> {
+        let shape = self.shape.ok_or(ControlError::State(
+            "only a machine that was booted can be frozen into a template",
+        ))?;
+        self.guest.close();
+        self.set_running(false)?;
+        let data_bytes = self.engine.now().frozen_data_bytes;
+        let memory = frozen_memory(shape.memory_bytes(), data_bytes).map_err(ControlError::Io)?;
+        // Freezing takes a moment, so that a caller can leave in the middle of it.
+        pass(Duration::from_millis(1)).await;
+        Ok(Frozen {
+            device_state: Bytes::from_static(DEVICE_STATE),
+            memory,
+        })
+    }
+
+    async fn memory(&self) -> io::Result<MemoryFigures> {
+        Ok(MemoryFigures::default())
+    }
+
+    fn console(&self) -> String {
+        String::new()
+    }
+
+    async fn kill(self: Box<Self>) -> VmmEnd {
+        let mut watch = self.end();
+        drop(self);
+        let end = watch.wait().await;
+        VmmEnd::clone(&end)
+    }
+}
+
+fn frozen_memory(length: u64, data_bytes: u64) -> io::Result<File> {
+    let file = File::from(memfd_create("thaw-fake", MFdFlags::MFD_CLOEXEC)?);
+    file.set_len(length)?;
+    let chunk = vec![0x5a; 1 << 20];
+    let mut offset = 0;
+    while offset < data_bytes.min(length) {
+        let size = (data_bytes.min(length) - offset).min(chunk.len() as u64);
+        file.write_all_at(&chunk[..size as usize], offset)?;
+        offset += size;
+    }
+    file.write_all_at(FROZEN_MARK, 0)?;
+    Ok(file)
+}
