@@ -1,1 +1,36 @@
-//! The HTTP service of Thaw.
+//! The HTTP service of Thaw: REST over a runner, metrics, and the description of both.
+//!
+//! Only this crate knows HTTP. A request goes through these layers:
+//!
+//! ```text
+//! listener (bounded) ─► observe (id, span, count) ─► gate (Host, Origin) ─► route ─► convert ─► runner
+//!                                                                            ◄── failure: code, status, hint
+//! ```
+
+mod body;
+mod config;
+mod convert;
+mod error;
+mod exec;
+mod failure;
+mod gate;
+mod health;
+mod images;
+mod listen;
+mod metrics;
+mod observe;
+mod openapi;
+mod pools;
+mod router;
+mod server;
+mod state;
+mod templates;
+mod vms;
+mod work;
+
+pub use config::{ApiConfig, ServerConfig};
+pub use listen::{ListenError, listen};
+pub use openapi::document;
+pub use router::Service;
+pub use server::{Stopped, serve};
+pub use state::OpenError;

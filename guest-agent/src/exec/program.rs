@@ -117,9 +117,9 @@ mod tests {
         let found = candidates("true", "/bin::/opt").unwrap();
         assert_eq!(
             found,
-            [c"/bin/true".into(), c"true".into(), c"/opt/true".into()]
+            [c"/bin/true", c"true", c"/opt/true"].map(CString::from)
         );
-        assert_eq!(candidates("./x", "/bin").unwrap(), [c"./x".into()]);
+        assert_eq!(candidates("./x", "/bin").unwrap(), [CString::from(c"./x")]);
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! port:   open ──host connects──► session ──host closes──► close ──► open …
+//!                                    └──a new host is seen──► the next session
 //! vsock:  listen ──accept──► session ──closed, or the next one is accepted──► …
 //! ```
 
 mod port;
 mod serial;
+mod sessions;
 mod uevent;
 mod vsock;
 

@@ -10,7 +10,7 @@ use std::{
 use thaw_guest_protocol::PORT_NAME;
 use tokio::time::timeout;
 
-use super::{port::Port, uevent::Uevents};
+use super::{port::Port, sessions::Sessions, uevent::Uevents};
 use crate::{agent::Agent, boot::BootError, session::serve};
 
 const PORTS: &str = "/sys/class/virtio-ports";
@@ -37,8 +37,14 @@ pub(crate) async fn serial(agent: Agent) -> Result<Infallible, BootError> {
         port.host_is_there()
             .await
             .map_err(BootError::system("wait for the host"))?;
-        // However a session ends, the next one may begin; its own host has been told by its end.
-        let _ = serve(port, agent.clone()).await;
+        let mut sessions = Sessions::new(port);
+        loop {
+            // However a session ends, the next one may begin; its own host has been told by its end.
+            let _ = serve(&mut sessions, agent.clone()).await;
+            if !sessions.next_session() {
+                break;
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -21,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::host::Host;
+use super::{host::Host, sys::time_stamp_counter};
 
 /// What the agent itself needs of the kernel; their dependencies come by themselves.
 const MODULES: [&str; 5] = [
@@ -33,17 +33,18 @@ const MODULES: [&str; 5] = [
 ];
 
 /// Programs of the small image, all of them busybox.
-const PROGRAMS: &str = "sh true cat echo sleep hostname date id ps wc seq kill mv ls stat touch";
+const PROGRAMS: &str = "sh true cat echo sleep hostname date id ps wc seq kill mv ls stat touch stty test grep mkdir rm";
 
 /// A machine; it is killed and its files are removed when it is dropped.
-pub struct Guest {
+pub(crate) struct Guest {
     folder: TempDir,
     qemu: Child,
 }
 
 impl Guest {
     /// Boots a kernel with the agent as its PID 1.
-    pub async fn boot() -> Self {
+    pub(crate) async fn boot() -> Self {
+        let (counter, clock) = (time_stamp_counter(), Instant::now());
         let folder = TempDir::new().unwrap();
         let at = |name: &str| folder.path().join(name);
         let (kernel, modules) = newest_kernel();
@@ -58,6 +59,8 @@ impl Guest {
             &["-q", "-t", "ext4", at("scratch").to_str().unwrap()],
         )
         .await;
+        let ticks = u128::from(time_stamp_counter() - counter);
+        let tsc_khz = ticks * 1_000_000 / clock.elapsed().as_nanos();
         // Inherited, so that it can be connected to before the machine is there.
         let listener = UnixListener::bind(at("agent")).unwrap();
         fcntl(&listener, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
@@ -76,7 +79,7 @@ impl Guest {
             .arg("-initrd")
             .arg(at("initramfs"))
             .arg("-append")
-            .arg("console=ttyS0 quiet reboot=t panic=-1 thaw.transport=serial thaw.rootfs=squashfs")
+            .arg(command_line(tsc_khz))
             .args(["-device", "virtio-serial-device"])
             .arg("-chardev")
             .arg(format!(
@@ -97,25 +100,25 @@ impl Guest {
     }
 
     /// Opens a session. The machine need not have booted; it has one at a time.
-    pub async fn connect(&self) -> Host {
+    pub(crate) async fn connect(&self) -> Host {
         let path = self.folder.path().join("agent");
         Host::over(UnixStream::connect(path).await.unwrap())
     }
 
     /// What it said on its console.
-    pub fn console(&self) -> String {
+    pub(crate) fn console(&self) -> String {
         let text = fs::read(self.folder.path().join("console")).unwrap_or_default();
         String::from_utf8_lossy(&text).into_owned()
     }
 
     /// Waits for the end of the machine; whether it ended by itself and well.
-    pub async fn ended(&mut self) -> bool {
+    pub(crate) async fn ended(&mut self) -> bool {
         let end = timeout(Duration::from_secs(30), self.qemu.wait()).await;
         end.is_ok_and(|status| status.unwrap().success())
     }
 
     /// How much processor time the machine has used, in ticks of 10 ms.
-    pub fn cpu_ticks(&self) -> u64 {
+    pub(crate) fn cpu_ticks(&self) -> u64 {
         let pid = self.qemu.id().unwrap();
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let fields: Vec<_> = stat
@@ -134,6 +137,14 @@ impl Drop for Guest {
             println!("console of the guest:\n{}", self.console());
         }
     }
+}
+
+/// On a busy host the kernel cannot measure the counter against the emulated PIT, and hangs.
+fn command_line(tsc_khz: u128) -> String {
+    format!(
+        "console=ttyS0 quiet reboot=t panic=-1 pci=off tsc_early_khz={tsc_khz} tsc=reliable \
+         no_timer_check thaw.transport=serial thaw.rootfs=squashfs"
+    )
 }
 
 #[expect(

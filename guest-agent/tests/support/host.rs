@@ -22,19 +22,19 @@ use tokio_util::compat::TokioAsyncReadCompatExt as _;
 use yamux::{Config, Connection, Mode, Stream};
 
 /// A connection to an agent. Dropping it closes it.
-pub struct Host {
+pub(crate) struct Host {
     opens: mpsc::Sender<oneshot::Sender<Stream>>,
     _tasks: JoinSet<()>,
 }
 
 impl Host {
     /// Talks to an agent in this process.
-    pub fn local() -> Self {
+    pub(crate) fn local() -> Self {
         Self::of(&Agent::new(Powers::Visitor, Handle::current()))
     }
 
     /// Opens one more session with an agent in this process.
-    pub fn of(agent: &Agent) -> Self {
+    pub(crate) fn of(agent: &Agent) -> Self {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let agent = agent.clone();
         let mut host = Self::over(ours);
@@ -45,7 +45,7 @@ impl Host {
     }
 
     /// Talks to whoever is at the other end.
-    pub fn over<T: AsyncRead + AsyncWrite + Send + Unpin + 'static>(io: T) -> Self {
+    pub(crate) fn over<T: AsyncRead + AsyncWrite + Send + Unpin + 'static>(io: T) -> Self {
         let (opens, requests) = mpsc::channel(16);
         let mut tasks = JoinSet::new();
         let connection = Connection::new(io.compat(), Config::default(), Mode::Client);
@@ -57,7 +57,7 @@ impl Host {
     }
 
     /// Sends a request on a stream of its own.
-    pub async fn start(&self, request: Request) -> Talk {
+    pub(crate) async fn start(&self, request: Request) -> Talk {
         self.open(&Opening {
             wake: None,
             request,
@@ -66,7 +66,7 @@ impl Host {
     }
 
     /// The same with wake data.
-    pub async fn open(&self, opening: &Opening) -> Talk {
+    pub(crate) async fn open(&self, opening: &Opening) -> Talk {
         let (reply, stream) = oneshot::channel();
         self.opens.send(reply).await.unwrap();
         let (reader, writer) = stream.await.unwrap().split();
@@ -81,7 +81,7 @@ impl Host {
         talk
     }
 
-    pub async fn call(&self, request: Request) -> Result<Reply, Failure> {
+    pub(crate) async fn call(&self, request: Request) -> Result<Reply, Failure> {
         let frame = self.start(request).await.frame().await.unwrap();
         match frame.kind {
             FrameKind::Reply => Ok(frame.json().unwrap()),
@@ -90,15 +90,15 @@ impl Host {
         }
     }
 
-    pub async fn exec(&self, exec: Exec) -> Result<Outcome, Failure> {
+    pub(crate) async fn exec(&self, exec: Exec) -> Result<Outcome, Failure> {
         self.start(Request::Exec(exec)).await.outcome().await
     }
 
-    pub async fn shell(&self, line: &str) -> Outcome {
+    pub(crate) async fn shell(&self, line: &str) -> Outcome {
         self.exec(shell(line)).await.unwrap()
     }
 
-    pub async fn code(&self, code: CodeRun) -> Result<Outcome, Failure> {
+    pub(crate) async fn code(&self, code: CodeRun) -> Result<Outcome, Failure> {
         self.start(Request::Code(code)).await.outcome().await
     }
 }
@@ -132,7 +132,7 @@ async fn drive<T: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
 }
 
 /// One stream.
-pub struct Talk {
+pub(crate) struct Talk {
     reader: ReadHalf<Stream>,
     writer: WriteHalf<Stream>,
     decoder: FrameDecoder,
@@ -140,29 +140,29 @@ pub struct Talk {
 
 /// What came of a program.
 #[derive(Debug)]
-pub struct Outcome {
-    pub stdout: Vec<u8>,
-    pub stderr: Vec<u8>,
-    pub exit: Exit,
+pub(crate) struct Outcome {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) exit: Exit,
 }
 
 impl Outcome {
-    pub fn out(&self) -> &str {
+    pub(crate) fn out(&self) -> &str {
         std::str::from_utf8(&self.stdout).unwrap()
     }
 
-    pub fn err(&self) -> &str {
+    pub(crate) fn err(&self) -> &str {
         std::str::from_utf8(&self.stderr).unwrap()
     }
 }
 
 impl Talk {
-    pub async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.writer.write_all(bytes).await.unwrap();
         self.writer.flush().await.unwrap();
     }
 
-    pub async fn stdin(&mut self, bytes: &[u8]) {
+    pub(crate) async fn stdin(&mut self, bytes: &[u8]) {
         let mut out = BytesMut::new();
         for chunk in bytes.chunks(32 * 1024) {
             encode(FrameKind::Stdin, chunk, &mut out).unwrap();
@@ -170,20 +170,20 @@ impl Talk {
         }
     }
 
-    pub async fn end_stdin(&mut self) {
+    pub(crate) async fn end_stdin(&mut self) {
         let mut out = BytesMut::new();
         encode(FrameKind::StdinEnd, &[], &mut out).unwrap();
         self.send(&out).await;
     }
 
-    pub async fn control(&mut self, control: Control) {
+    pub(crate) async fn control(&mut self, control: Control) {
         let mut out = BytesMut::new();
         encode_json(FrameKind::Control, &control, &mut out).unwrap();
         self.send(&out).await;
     }
 
     /// The next frame; `None` at the end of the stream.
-    pub async fn frame(&mut self) -> Option<Frame> {
+    pub(crate) async fn frame(&mut self) -> Option<Frame> {
         let mut chunk = [0; 8192];
         loop {
             if let Some(frame) = self.decoder.next_frame().unwrap() {
@@ -199,7 +199,7 @@ impl Talk {
     }
 
     /// Everything until the end.
-    pub async fn outcome(mut self) -> Result<Outcome, Failure> {
+    pub(crate) async fn outcome(mut self) -> Result<Outcome, Failure> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         loop {
             let frame = self
@@ -223,7 +223,7 @@ impl Talk {
     }
 
     /// Output until it contains `text`.
-    pub async fn until(&mut self, text: &str) -> String {
+    pub(crate) async fn until(&mut self, text: &str) -> String {
         let mut seen = String::new();
         while !seen.contains(text) {
             let frame = self.frame().await.expect(&seen);
@@ -237,11 +237,11 @@ impl Talk {
     }
 }
 
-pub fn argv(argv: &[&str]) -> Exec {
+pub(crate) fn argv(argv: &[&str]) -> Exec {
     exec(Program::Argv(argv.iter().map(|&a| a.into()).collect()))
 }
 
-pub fn shell(line: &str) -> Exec {
+pub(crate) fn shell(line: &str) -> Exec {
     exec(Program::Shell(line.into()))
 }
 
@@ -258,7 +258,7 @@ fn exec(program: Program) -> Exec {
     }
 }
 
-pub fn python(code: &str) -> CodeRun {
+pub(crate) fn python(code: &str) -> CodeRun {
     CodeRun {
         language: Language::Python,
         code: code.into(),

@@ -5,5 +5,6 @@
     reason = "every test file is a program of its own and uses a part of this"
 )]
 
-pub mod guest;
-pub mod host;
+pub(crate) mod guest;
+pub(crate) mod host;
+mod sys;

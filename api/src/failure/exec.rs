@@ -1,0 +1,54 @@
+//! Programs that did not run, or were lost.
+
+use thaw_api_types::ErrorCode;
+use thaw_runner::node::{ExecError, vmm::protocol::FailureKind};
+
+use crate::error::ApiError;
+
+pub(crate) fn exec(error: &ExecError) -> ApiError {
+    let of = |code| ApiError::of(code, error);
+    match error {
+        ExecError::UnknownLease(_) => of(ErrorCode::VmNotFound),
+        ExecError::Refused { kind, .. } => refused(*kind, of(code_of(*kind))),
+        ExecError::BadRequest(_) => of(ErrorCode::NothingToRun)
+            .hint("give argv, command, or language with code"),
+        ExecError::VmEnded { guest_panic, .. } => of(if *guest_panic {
+            ErrorCode::GuestPanicked
+        } else {
+            ErrorCode::VmEnded
+        }),
+        ExecError::Lost(_) => of(ErrorCode::VmLost),
+        ExecError::TooMany => of(ErrorCode::VmBusy).hint("wait for a program to end"),
+    }
+}
+
+/// The node stopped talking without a word.
+pub(crate) fn lost() -> ApiError {
+    ApiError::new(ErrorCode::VmLost, "the node lost the program without a word")
+}
+
+fn code_of(kind: FailureKind) -> ErrorCode {
+    match kind {
+        FailureKind::ProgramNotFound => ErrorCode::ProgramNotFound,
+        FailureKind::ProgramNotExecutable => ErrorCode::ProgramNotExecutable,
+        FailureKind::BadWorkingDirectory => ErrorCode::BadWorkingDirectory,
+        FailureKind::UnknownUser => ErrorCode::UnknownUser,
+        FailureKind::NoInterpreter => ErrorCode::NoInterpreter,
+        FailureKind::BadRequest => ErrorCode::InvalidRequest,
+        FailureKind::Exhausted => ErrorCode::GuestExhausted,
+        FailureKind::Wake | FailureKind::System | FailureKind::Unknown => ErrorCode::GuestFailed,
+    }
+}
+
+fn refused(kind: FailureKind, answer: ApiError) -> ApiError {
+    match kind {
+        FailureKind::ProgramNotFound => {
+            answer.hint("the image has no such program in PATH; command runs a line in /bin/sh")
+        }
+        FailureKind::NoInterpreter => {
+            answer.hint("use an image with this language, such as python, or argv")
+        }
+        FailureKind::Exhausted => answer.hint("give the VM more with memory_mib"),
+        _ => answer,
+    }
+}

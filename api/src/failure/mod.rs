@@ -1,0 +1,12 @@
+//! Every failure below the interface gets its code, its status and a hint here, decided by type.
+
+mod admin;
+mod exec;
+mod image;
+mod lease;
+mod run;
+
+pub(crate) use admin::admin;
+pub(crate) use exec::{exec, lost};
+pub(crate) use lease::lease;
+pub(crate) use run::{run, vm};

@@ -1,0 +1,38 @@
+//! The OpenAPI document.
+
+use thaw_api_types as types;
+use utoipa::OpenApi;
+
+use crate::{exec, health, images, pools, templates, vms};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Thaw",
+        description = "Runs untrusted code in microVMs thawed from warm snapshots. Errors have one shape, \
+                       `ErrorBody`; `error.code` is to decide by.",
+    ),
+    paths(
+        exec::exec,
+        images::list, images::find, images::add, images::remove,
+        templates::list, templates::find, templates::ensure, templates::remove,
+        pools::list, pools::set,
+        vms::list, vms::create, vms::find, vms::exec, vms::remove,
+        health::healthz, health::readyz, health::metrics,
+    ),
+    components(schemas(types::ErrorCode, types::ExecExit, types::OutputChunk, types::ProgressEvent)),
+    tags(
+        (name = "exec", description = "Run a program in a fresh VM"),
+        (name = "images", description = "Root file systems"),
+        (name = "templates", description = "Frozen VMs that clones start from"),
+        (name = "pools", description = "Clones that wait"),
+        (name = "vms", description = "VMs that live until they are deleted"),
+        (name = "server", description = "The server itself"),
+    ),
+)]
+struct Document;
+
+/// The description of the interface.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}

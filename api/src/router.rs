@@ -1,0 +1,81 @@
+//! Every route of the service.
+
+use axum::{
+    Router,
+    extract::Request,
+    http::Method,
+    middleware,
+    routing::{IntoMakeService, get, post},
+};
+use thaw_api_types::ErrorCode;
+use thaw_runner::Runner;
+
+use crate::{
+    config::ApiConfig,
+    error::ApiError,
+    exec, gate, health, images, observe, openapi, pools,
+    state::{App, OpenError},
+    templates, vms,
+};
+
+/// The service, ready to be served.
+#[derive(Debug, Clone)]
+pub struct Service(Router);
+
+impl Service {
+    /// Sets the service up over a runner.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(runner: Runner, config: ApiConfig) -> Result<Self, OpenError> {
+        Ok(Self(router(App::new(runner, config)?)))
+    }
+
+    pub(crate) fn into_make_service(self) -> IntoMakeService<Router> {
+        self.0.into_make_service()
+    }
+}
+
+fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/exec", post(exec::exec))
+        .route("/v1/images", get(images::list).post(images::add))
+        // Names hold slashes, so the rest of the path is one name.
+        .route("/v1/images/{*name}", get(images::find).delete(images::remove))
+        .route("/v1/templates", get(templates::list).post(templates::ensure))
+        .route(
+            "/v1/templates/{id}",
+            get(templates::find).delete(templates::remove),
+        )
+        .route("/v1/pools", get(pools::list).put(pools::set))
+        .route("/v1/vms", get(vms::list).post(vms::create))
+        .route("/v1/vms/{id}", get(vms::find).delete(vms::remove))
+        .route("/v1/vms/{id}/exec", post(vms::exec))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::json))
+        .route("/docs", get(openapi::docs))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), gate::check))
+        .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .with_state(app)
+}
+
+async fn unknown(request: Request) -> ApiError {
+    ApiError::new(
+        ErrorCode::RouteNotFound,
+        format!("there is no route {}", request.uri().path()),
+    )
+    .hint("/docs lists the routes")
+}
+
+async fn wrong_method(method: Method, request: Request) -> ApiError {
+    ApiError::new(
+        ErrorCode::MethodNotAllowed,
+        format!("{} does not know {method}", request.uri().path()),
+    )
+    .hint("the Allow header lists the methods; /docs describes them")
+}

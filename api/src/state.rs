@@ -1,0 +1,51 @@
+//! What every route can reach.
+
+use std::{io, sync::Arc};
+
+use thaw_runner::Runner;
+
+use crate::{config::ApiConfig, gate::Gate, images::Spool, metrics::Metrics};
+
+/// What every route can reach; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) runner: Runner,
+    pub(crate) metrics: Metrics,
+    pub(crate) gate: Gate,
+    pub(crate) spool: Spool,
+}
+
+impl App {
+    pub(crate) fn new(runner: Runner, config: ApiConfig) -> Result<Self, OpenError> {
+        let spool = Spool::open(&config.uploads, config.max_upload_bytes)
+            .map_err(OpenError::Uploads)?;
+        Ok(Self(Arc::new(Parts {
+            runner,
+            metrics: Metrics::new().map_err(OpenError::Metrics)?,
+            gate: Gate::new(config.allowed_hosts, config.allow_any_address),
+            spool,
+        })))
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The service could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder for uploads could not be made or emptied.
+    #[error("could not set up the folder for uploads")]
+    Uploads(#[source] io::Error),
+    /// Two metrics have the same name.
+    #[error("could not set up the metrics")]
+    Metrics(#[source] prometheus::Error),
+}

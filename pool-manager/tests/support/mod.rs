@@ -1,0 +1,182 @@
+//! A node on the fake engine, in a storage root of its own that is gone with it.
+
+use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use thaw_pool_manager::{
+    ExecError, ExecEvent, ExecProgram, ExecRequest, LeaseError, LeaseId, LeaseRequest, Lease,
+    LocalNode, Node as _, NodeConfig, NodeLimits, PoolInfo, PoolSettings, StorageLock,
+    TemplateSelector,
+    image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
+    vmm::{FakeEngine, GuestKernel, Shape, protocol::{Exit, ExitStatus}},
+};
+
+pub const IMAGE: &str = "tiny";
+
+pub struct World {
+    pub node: LocalNode,
+    pub engine: FakeEngine,
+    pub root: Root,
+}
+
+/// A storage root: its own folder, or one that a test brings.
+pub struct Root {
+    pub folder: TempDir,
+}
+
+pub fn limits() -> NodeLimits {
+    NodeLimits {
+        scratch_bytes: 16 << 20,
+        disk_reserve_bytes: 0,
+        starts_at_once: 2,
+        pool: PoolSettings {
+            min: 2,
+            max: 4,
+            idle: Duration::from_secs(300),
+        },
+        ..NodeLimits::default()
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(limits(), FakeEngine::default()).await
+    }
+
+    pub async fn with(limits: NodeLimits, engine: FakeEngine) -> Self {
+        Self::open(Root { folder: tempfile::tempdir().unwrap() }, limits, engine).await
+    }
+
+    pub async fn open(root: Root, limits: NodeLimits, engine: FakeEngine) -> Self {
+        let storage = StorageLock::take(root.folder.path()).unwrap();
+        let images = Arc::new(ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap());
+        if images.find(IMAGE).is_none() {
+            add_image(&images, IMAGE, root.folder.path()).await;
+        }
+        let config = NodeConfig {
+            storage,
+            engine: Arc::new(engine.clone()),
+            engine_reason: "a test asked for it".to_owned(),
+            images,
+            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
+            limits,
+        };
+        let node = LocalNode::open(config).await.unwrap();
+        Self { node, engine, root }
+    }
+
+    /// Ends the node, checks that it left nothing behind, and gives the storage root on.
+    pub async fn close(self) -> Root {
+        self.node.shut_down().await;
+        assert_eq!(self.engine.live(), [], "VMMs were left behind");
+        assert_eq!(self.node.figures().await.vmms, 0, "room was not given back");
+        drop(self.node);
+        for folder in ["run/scratch", "templates"] {
+            let names = std::fs::read_dir(self.root.folder.path().join(folder)).unwrap();
+            for name in names {
+                let name = name.unwrap().file_name().into_string().unwrap();
+                assert!(folder == "templates" && name.len() == 16, "{folder}/{name} was left behind");
+            }
+        }
+        self.root
+    }
+
+    pub async fn lease(&self) -> Result<Lease, LeaseError> {
+        self.lease_within(Duration::from_secs(30)).await
+    }
+
+    pub async fn lease_within(&self, start_within: Duration) -> Result<Lease, LeaseError> {
+        let request = LeaseRequest { template: selector(), start_within };
+        self.node.lease(request).await
+    }
+
+    pub async fn pool(&self) -> PoolInfo {
+        let mut pools = self.node.pools().await;
+        assert_eq!(pools.len(), 1);
+        pools.remove(0)
+    }
+
+    /// Waits until the pool looks as it should.
+    pub async fn pool_is(&self, is: impl Fn(&PoolInfo) -> bool) -> PoolInfo {
+        let looking = async {
+            loop {
+                let pool = self.pool().await;
+                if is(&pool) {
+                    return pool;
+                }
+                tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>()).await.unwrap_err();
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(30), looking).await {
+            Ok(pool) => pool,
+            Err(_) => panic!("the pool stays as {:?}", self.pool().await),
+        }
+    }
+
+    pub async fn full(&self) -> PoolInfo {
+        self.pool_is(|pool| pool.parked >= 2 && pool.shells == 2 && pool.starting == 0).await
+    }
+
+    pub async fn run(&self, lease: &LeaseId, words: &[&str]) -> Result<Ran, ExecError> {
+        self.run_request(lease, argv(words)).await
+    }
+
+    pub async fn run_request(&self, lease: &LeaseId, request: ExecRequest) -> Result<Ran, ExecError> {
+        let mut handle = self.node.exec(lease, request).await?;
+        let mut stdout = Vec::new();
+        while let Some(event) = handle.output.recv().await {
+            match event? {
+                ExecEvent::Stdout(bytes) | ExecEvent::Stderr(bytes) => stdout.extend_from_slice(&bytes),
+                ExecEvent::Exit { exit, .. } => return Ok(Ran { stdout: stdout.into(), exit }),
+            }
+        }
+        panic!("the output ended without an exit or an error")
+    }
+}
+
+#[derive(Debug)]
+pub struct Ran {
+    pub stdout: Bytes,
+    pub exit: Exit,
+}
+
+impl Ran {
+    pub fn ok(&self) -> bool {
+        self.exit.status == ExitStatus::Exited(0)
+    }
+}
+
+pub fn selector() -> TemplateSelector {
+    TemplateSelector::Image {
+        image: IMAGE.to_owned(),
+        shape: Shape { vcpus: 1, memory_mib: 128 },
+    }
+}
+
+pub fn argv(words: &[&str]) -> ExecRequest {
+    ExecRequest {
+        program: ExecProgram::Argv(words.iter().map(|word| (*word).to_owned()).collect()),
+        env: Vec::new(),
+        cwd: None,
+        user: None,
+        stdin: false,
+        timeout: Some(Duration::from_secs(30)),
+        output_limit_bytes: 1 << 20,
+        pty: None,
+    }
+}
+
+async fn add_image(images: &ImageStore, name: &str, folder: &Path) {
+    let path = folder.join("rootfs.tar");
+    let mut tar = tar::Builder::new(std::fs::File::create(&path).unwrap());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(name.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "etc/name", name.as_bytes()).unwrap();
+    tar.into_inner().unwrap().flush().unwrap();
+    let source = ImageSource::RootFs(Upload { path: path.clone() });
+    let options = AddOptions { name: Some(name.parse().unwrap()), ..AddOptions::default() };
+    images.add(source, options, &ProgressSink::none()).await.unwrap();
+    std::fs::remove_file(path).unwrap();
+}
