@@ -132,6 +132,10 @@ impl Guest {
 }
 
 impl Drop for Guest {
+    #[expect(
+        clippy::print_stdout,
+        reason = "a failed test shows what its guest said"
+    )]
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!("console of the guest:\n{}", self.console());
@@ -224,10 +228,9 @@ fn closure(modules: &Path) -> Vec<PathBuf> {
     let mut seen = HashSet::new();
     for wanted in MODULES {
         let ending = format!("/{wanted}.ko");
-        let lines = text.lines().filter_map(|line| line.split_once(':'));
+        let mut lines = text.lines().filter_map(|line| line.split_once(':'));
         let (path, needed) = lines
-            .filter(|(path, _)| path.ends_with(&ending))
-            .next()
+            .find(|(path, _)| path.ends_with(&ending))
             .unwrap_or_else(|| panic!("no module {wanted}"));
         // modules.dep(5): what must be loaded first comes last.
         for path in needed.split_whitespace().rev().chain([path]) {
