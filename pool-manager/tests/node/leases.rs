@@ -1,12 +1,9 @@
 //! Leases and execs on the fake engine: the good path, and every way in which a guest can misbehave.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{World, argv};
 use bytes::Bytes;
-use support::{World, argv};
 use thaw_pool_manager::{
     ExecError, ExecEvent, ExecInput, ExecProgram, ExecRequest, Node as _, StartKind,
     vmm::protocol::{ExitStatus, FailureKind},
@@ -18,7 +15,10 @@ async fn a_program_runs_in_a_clone_that_is_woken_and_replaced() {
     let lease = world.lease().await.unwrap();
     assert_eq!(lease.start, StartKind::Cold);
     let ran = world.run(&lease.id, &["echo", "hello"]).await.unwrap();
-    assert_eq!((ran.stdout.as_ref(), ran.exit.status), (&b"hello\n"[..], ExitStatus::Exited(0)));
+    assert_eq!(
+        (ran.stdout.as_ref(), ran.exit.status),
+        (&b"hello\n"[..], ExitStatus::Exited(0))
+    );
     // The wake gave it its own name.
     let ran = world.run(&lease.id, &["hostname"]).await.unwrap();
     assert_eq!(ran.stdout, lease.id.as_str());
@@ -82,11 +82,18 @@ async fn futures<T, F: Future<Output = T>>(count: usize, make: impl Fn() -> F) -
 async fn input_is_forwarded_and_its_end_too() {
     let world = World::new().await;
     let lease = world.lease().await.unwrap();
-    let request = ExecRequest { stdin: true, ..argv(&["cat"]) };
+    let request = ExecRequest {
+        stdin: true,
+        ..argv(&["cat"])
+    };
     let mut handle = world.node.exec(&lease.id, request).await.unwrap();
     let big = Bytes::from(vec![b'i'; 300_000]);
     let send = async {
-        handle.input.send(ExecInput::Stdin(big.clone())).await.unwrap();
+        handle
+            .input
+            .send(ExecInput::Stdin(big.clone()))
+            .await
+            .unwrap();
         handle.input.send(ExecInput::StdinEnd).await.unwrap();
     };
     let receive = async {
@@ -109,14 +116,28 @@ async fn input_is_forwarded_and_its_end_too() {
 async fn what_the_guest_refuses_leaves_its_vm_usable() {
     let world = World::new().await;
     let lease = world.lease().await.unwrap();
-    let refused = world.run(&lease.id, &["no-such-program"]).await.unwrap_err();
+    let refused = world
+        .run(&lease.id, &["no-such-program"])
+        .await
+        .unwrap_err();
     assert!(
-        matches!(refused, ExecError::Refused { kind: FailureKind::ProgramNotFound, .. }),
+        matches!(
+            refused,
+            ExecError::Refused {
+                kind: FailureKind::ProgramNotFound,
+                ..
+            }
+        ),
         "{refused:?}"
     );
     assert!(world.run(&lease.id, &["true"]).await.unwrap().ok());
     assert_eq!(
-        world.run(&lease.id, &["exit", "127"]).await.unwrap().exit.status,
+        world
+            .run(&lease.id, &["exit", "127"])
+            .await
+            .unwrap()
+            .exit
+            .status,
         ExitStatus::Exited(127)
     );
     let empty = world.run(&lease.id, &[]).await.unwrap_err();
@@ -168,7 +189,16 @@ async fn a_vm_that_ends_in_mid_exec_is_told_with_its_reason() {
     );
     let lease = world.lease().await.unwrap();
     let error = world.run(&lease.id, &["panic"]).await.unwrap_err();
-    assert!(matches!(error, ExecError::VmEnded { guest_panic: true, .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            ExecError::VmEnded {
+                guest_panic: true,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     world.pool_is(|pool| pool.leased == 0).await;
     assert_eq!(world.node.figures().await.crashes, 2);
     world.close().await;
@@ -178,7 +208,9 @@ async fn a_vm_that_ends_in_mid_exec_is_told_with_its_reason() {
 async fn a_leased_vm_that_is_killed_before_its_first_exec_says_so() {
     let world = World::new().await;
     let lease = world.lease().await.unwrap();
-    world.engine.kill(&lease.id.as_str().to_owned().try_into().unwrap());
+    world
+        .engine
+        .kill(&lease.id.as_str().to_owned().try_into().unwrap());
     let error = world.run(&lease.id, &["true"]).await.unwrap_err();
     assert!(matches!(error, ExecError::VmEnded { .. }), "{error:?}");
     world.close().await;
@@ -210,7 +242,10 @@ async fn an_agent_that_ignores_a_time_limit_is_ended_with_its_vm() {
     };
     let begin = tokio::time::Instant::now();
     let ran = world.run_request(&lease.id, request).await.unwrap();
-    assert_eq!((ran.exit.status, ran.exit.timed_out), (ExitStatus::Signaled(9), true));
+    assert_eq!(
+        (ran.exit.status, ran.exit.timed_out),
+        (ExitStatus::Signaled(9), true)
+    );
     assert_eq!(begin.elapsed().as_secs(), 3602);
     assert!(world.run(&lease.id, &["true"]).await.is_err());
     world.close().await;

@@ -5,29 +5,32 @@ use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tempfile::TempDir;
 use thaw_pool_manager::{
-    ExecError, ExecEvent, ExecProgram, ExecRequest, LeaseError, LeaseId, LeaseRequest, Lease,
+    ExecError, ExecEvent, ExecProgram, ExecRequest, Lease, LeaseError, LeaseId, LeaseRequest,
     LocalNode, Node as _, NodeConfig, NodeLimits, PoolInfo, PoolSettings, StorageLock,
     TemplateSelector,
     image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
-    vmm::{FakeEngine, GuestKernel, Shape, protocol::{Exit, ExitStatus}},
+    vmm::{
+        FakeEngine, GuestKernel, Shape,
+        protocol::{Exit, ExitStatus},
+    },
 };
 
-pub const IMAGE: &str = "tiny";
+pub(crate) const IMAGE: &str = "tiny";
 
-pub struct World {
-    pub node: LocalNode,
-    pub engine: FakeEngine,
-    pub root: Root,
+pub(crate) struct World {
+    pub(crate) node: LocalNode,
+    pub(crate) engine: FakeEngine,
+    pub(crate) root: Root,
 }
 
 /// A storage root: its own folder, or one that a test brings.
-pub struct Root {
-    pub folder: TempDir,
+pub(crate) struct Root {
+    pub(crate) folder: TempDir,
 }
 
-pub fn limits() -> NodeLimits {
+pub(crate) fn limits() -> NodeLimits {
     NodeLimits {
-        scratch_bytes: 16 << 20,
+        scratch_bytes: 64 << 20,
         disk_reserve_bytes: 0,
         starts_at_once: 2,
         pool: PoolSettings {
@@ -40,15 +43,22 @@ pub fn limits() -> NodeLimits {
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(limits(), FakeEngine::default()).await
     }
 
-    pub async fn with(limits: NodeLimits, engine: FakeEngine) -> Self {
-        Self::open(Root { folder: tempfile::tempdir().unwrap() }, limits, engine).await
+    pub(crate) async fn with(limits: NodeLimits, engine: FakeEngine) -> Self {
+        Self::open(
+            Root {
+                folder: tempfile::tempdir().unwrap(),
+            },
+            limits,
+            engine,
+        )
+        .await
     }
 
-    pub async fn open(root: Root, limits: NodeLimits, engine: FakeEngine) -> Self {
+    pub(crate) async fn open(root: Root, limits: NodeLimits, engine: FakeEngine) -> Self {
         let storage = StorageLock::take(root.folder.path()).unwrap();
         let images = Arc::new(ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap());
         if images.find(IMAGE).is_none() {
@@ -67,7 +77,7 @@ impl World {
     }
 
     /// Ends the node, checks that it left nothing behind, and gives the storage root on.
-    pub async fn close(self) -> Root {
+    pub(crate) async fn close(self) -> Root {
         self.node.shut_down().await;
         assert_eq!(self.engine.live(), [], "VMMs were left behind");
         assert_eq!(self.node.figures().await.vmms, 0, "room was not given back");
@@ -76,36 +86,44 @@ impl World {
             let names = std::fs::read_dir(self.root.folder.path().join(folder)).unwrap();
             for name in names {
                 let name = name.unwrap().file_name().into_string().unwrap();
-                assert!(folder == "templates" && name.len() == 16, "{folder}/{name} was left behind");
+                assert!(
+                    folder == "templates" && name.len() == 16,
+                    "{folder}/{name} was left behind"
+                );
             }
         }
         self.root
     }
 
-    pub async fn lease(&self) -> Result<Lease, LeaseError> {
+    pub(crate) async fn lease(&self) -> Result<Lease, LeaseError> {
         self.lease_within(Duration::from_secs(30)).await
     }
 
-    pub async fn lease_within(&self, start_within: Duration) -> Result<Lease, LeaseError> {
-        let request = LeaseRequest { template: selector(), start_within };
+    pub(crate) async fn lease_within(&self, start_within: Duration) -> Result<Lease, LeaseError> {
+        let request = LeaseRequest {
+            template: selector(),
+            start_within,
+        };
         self.node.lease(request).await
     }
 
-    pub async fn pool(&self) -> PoolInfo {
+    pub(crate) async fn pool(&self) -> PoolInfo {
         let mut pools = self.node.pools().await;
         assert_eq!(pools.len(), 1);
         pools.remove(0)
     }
 
     /// Waits until the pool looks as it should.
-    pub async fn pool_is(&self, is: impl Fn(&PoolInfo) -> bool) -> PoolInfo {
+    pub(crate) async fn pool_is(&self, is: impl Fn(&PoolInfo) -> bool) -> PoolInfo {
         let looking = async {
             loop {
                 let pool = self.pool().await;
                 if is(&pool) {
                     return pool;
                 }
-                tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>()).await.unwrap_err();
+                tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>())
+                    .await
+                    .unwrap_err();
             }
         };
         match tokio::time::timeout(Duration::from_secs(30), looking).await {
@@ -114,21 +132,33 @@ impl World {
         }
     }
 
-    pub async fn full(&self) -> PoolInfo {
-        self.pool_is(|pool| pool.parked >= 2 && pool.shells == 2 && pool.starting == 0).await
+    pub(crate) async fn full(&self) -> PoolInfo {
+        self.pool_is(|pool| pool.parked >= 2 && pool.shells == 2 && pool.starting == 0)
+            .await
     }
 
-    pub async fn run(&self, lease: &LeaseId, words: &[&str]) -> Result<Ran, ExecError> {
+    pub(crate) async fn run(&self, lease: &LeaseId, words: &[&str]) -> Result<Ran, ExecError> {
         self.run_request(lease, argv(words)).await
     }
 
-    pub async fn run_request(&self, lease: &LeaseId, request: ExecRequest) -> Result<Ran, ExecError> {
+    pub(crate) async fn run_request(
+        &self,
+        lease: &LeaseId,
+        request: ExecRequest,
+    ) -> Result<Ran, ExecError> {
         let mut handle = self.node.exec(lease, request).await?;
         let mut stdout = Vec::new();
         while let Some(event) = handle.output.recv().await {
             match event? {
-                ExecEvent::Stdout(bytes) | ExecEvent::Stderr(bytes) => stdout.extend_from_slice(&bytes),
-                ExecEvent::Exit { exit, .. } => return Ok(Ran { stdout: stdout.into(), exit }),
+                ExecEvent::Stdout(bytes) | ExecEvent::Stderr(bytes) => {
+                    stdout.extend_from_slice(&bytes)
+                }
+                ExecEvent::Exit { exit, .. } => {
+                    return Ok(Ran {
+                        stdout: stdout.into(),
+                        exit,
+                    });
+                }
             }
         }
         panic!("the output ended without an exit or an error")
@@ -136,25 +166,28 @@ impl World {
 }
 
 #[derive(Debug)]
-pub struct Ran {
-    pub stdout: Bytes,
-    pub exit: Exit,
+pub(crate) struct Ran {
+    pub(crate) stdout: Bytes,
+    pub(crate) exit: Exit,
 }
 
 impl Ran {
-    pub fn ok(&self) -> bool {
+    pub(crate) fn ok(&self) -> bool {
         self.exit.status == ExitStatus::Exited(0)
     }
 }
 
-pub fn selector() -> TemplateSelector {
+pub(crate) fn selector() -> TemplateSelector {
     TemplateSelector::Image {
         image: IMAGE.to_owned(),
-        shape: Shape { vcpus: 1, memory_mib: 128 },
+        shape: Shape {
+            vcpus: 1,
+            memory_mib: 128,
+        },
     }
 }
 
-pub fn argv(words: &[&str]) -> ExecRequest {
+pub(crate) fn argv(words: &[&str]) -> ExecRequest {
     ExecRequest {
         program: ExecProgram::Argv(words.iter().map(|word| (*word).to_owned()).collect()),
         env: Vec::new(),
@@ -173,10 +206,17 @@ async fn add_image(images: &ImageStore, name: &str, folder: &Path) {
     let mut header = tar::Header::new_ustar();
     header.set_size(name.len() as u64);
     header.set_mode(0o644);
-    tar.append_data(&mut header, "etc/name", name.as_bytes()).unwrap();
+    tar.append_data(&mut header, "etc/name", name.as_bytes())
+        .unwrap();
     tar.into_inner().unwrap().flush().unwrap();
     let source = ImageSource::RootFs(Upload { path: path.clone() });
-    let options = AddOptions { name: Some(name.parse().unwrap()), ..AddOptions::default() };
-    images.add(source, options, &ProgressSink::none()).await.unwrap();
+    let options = AddOptions {
+        name: Some(name.parse().unwrap()),
+        ..AddOptions::default()
+    };
+    images
+        .add(source, options, &ProgressSink::none())
+        .await
+        .unwrap();
     std::fs::remove_file(path).unwrap();
 }

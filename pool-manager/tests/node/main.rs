@@ -1,0 +1,7 @@
+//! The node of this process on the fake engine, through its public interface.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod leases;
+mod pools;
+mod support;
+mod templates;
