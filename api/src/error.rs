@@ -65,10 +65,14 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.code.status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         if status.is_server_error() {
-            tracing::error!(code = self.code.as_str(), message = self.message, "the request failed");
+            tracing::error!(
+                code = self.code.as_str(),
+                message = self.message,
+                "the request failed"
+            );
         } else {
             tracing::debug!(code = self.code.as_str(), "the request was refused");
         }
@@ -107,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_retry_is_never_asked_for_at_once() {
-        let error = ApiError::new(ErrorCode::PoolFull, "full").retry_after(Duration::from_millis(3));
+        let error =
+            ApiError::new(ErrorCode::PoolFull, "full").retry_after(Duration::from_millis(3));
         let response = error.into_response();
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");

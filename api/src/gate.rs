@@ -119,14 +119,27 @@ mod tests {
 
     #[test]
     fn loopback_by_any_of_its_names_is_answered_for() {
-        for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]:8000", "127.9.9.9", "thaw.example:80"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:8000",
+            "127.0.0.1:1",
+            "[::1]:8000",
+            "127.9.9.9",
+            "thaw.example:80",
+        ] {
             assert_eq!(check(host, &[]), Ok(()), "{host}");
         }
     }
 
     #[test]
     fn a_name_that_someone_pointed_here_is_not_answered_for() {
-        for host in ["evil.example:8000", "localhost.evil.example", "10.0.0.1", "user@localhost", ""] {
+        for host in [
+            "evil.example:8000",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "user@localhost",
+            "",
+        ] {
             assert_eq!(check(host, &[]), Err(ErrorCode::HostNotAllowed), "{host}");
         }
         assert_eq!(
@@ -139,7 +152,12 @@ mod tests {
     fn a_page_of_another_origin_is_turned_away() {
         let host = "localhost:8000";
         assert_eq!(check(host, &[("origin", "http://localhost:8000")]), Ok(()));
-        for origin in ["null", "http://evil.example", "http://localhost:8001", "http://localhost"] {
+        for origin in [
+            "null",
+            "http://evil.example",
+            "http://localhost:8001",
+            "http://localhost",
+        ] {
             let refused = check(host, &[("origin", origin)]);
             assert_eq!(refused, Err(ErrorCode::OriginNotAllowed), "{origin}");
         }

@@ -41,8 +41,14 @@ fn router(app: App) -> Router {
         .route("/v1/exec", post(exec::exec))
         .route("/v1/images", get(images::list).post(images::add))
         // Names hold slashes, so the rest of the path is one name.
-        .route("/v1/images/{*name}", get(images::find).delete(images::remove))
-        .route("/v1/templates", get(templates::list).post(templates::ensure))
+        .route(
+            "/v1/images/{*name}",
+            get(images::find).delete(images::remove),
+        )
+        .route(
+            "/v1/templates",
+            get(templates::list).post(templates::ensure),
+        )
         .route(
             "/v1/templates/{id}",
             get(templates::find).delete(templates::remove),
@@ -59,7 +65,10 @@ fn router(app: App) -> Router {
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), gate::check))
-        .layer(middleware::from_fn_with_state(app.clone(), observe::observe))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            observe::observe,
+        ))
         .layer(axum::extract::DefaultBodyLimit::disable())
         .with_state(app)
 }

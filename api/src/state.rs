@@ -20,8 +20,8 @@ pub(crate) struct Parts {
 
 impl App {
     pub(crate) fn new(runner: Runner, config: ApiConfig) -> Result<Self, OpenError> {
-        let spool = Spool::open(&config.uploads, config.max_upload_bytes)
-            .map_err(OpenError::Uploads)?;
+        let spool =
+            Spool::open(&config.uploads, config.max_upload_bytes).map_err(OpenError::Uploads)?;
         Ok(Self(Arc::new(Parts {
             runner,
             metrics: Metrics::new().map_err(OpenError::Metrics)?,

@@ -91,7 +91,11 @@ pub(crate) async fn ensure(
     let (vcpus, memory_mib) = convert::shape(wanted.vcpus, wanted.memory_mib);
     let selector = convert::selector(Some(wanted.image), None, vcpus, memory_mib);
     let make = move |progress: ProgressSink| async move {
-        let made = app.runner.node().ensure_template(&selector, &progress).await;
+        let made = app
+            .runner
+            .node()
+            .ensure_template(&selector, &progress)
+            .await;
         made.map(convert::template)
             .map_err(|error| failure::lease(&error))
     };
@@ -114,7 +118,11 @@ pub(crate) async fn remove(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let removed = app.runner.node().remove_template(&TemplateId::new(id)).await;
+    let removed = app
+        .runner
+        .node()
+        .remove_template(&TemplateId::new(id))
+        .await;
     removed.map_err(|error| failure::admin(&error))?;
     Ok(StatusCode::NO_CONTENT)
 }

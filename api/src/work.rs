@@ -70,9 +70,7 @@ impl<T: Serialize> Phase<T> {
         else {
             return None;
         };
-        if reported
-            && let Ok(result) = tokio::time::timeout(BETWEEN_REPORTS, &mut work).await
-        {
+        if reported && let Ok(result) = tokio::time::timeout(BETWEEN_REPORTS, &mut work).await {
             return Some((Ok(last(result)), Self::Ended));
         }
         let changed = async {

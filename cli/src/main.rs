@@ -1,3 +1,26 @@
-//! The `thaw` command.
+//! The `thaw` command: `thaw serve` is the daemon, everything else talks HTTP to it.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod daemon;
+mod embedded;
+mod exit;
+mod logging;
+mod output;
+mod server;
+
+use clap::Parser as _;
+
+use crate::{arguments::Arguments, exit::Exit};
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return Exit::failed(&error.into()).into(),
+    };
+    let exit = runtime
+        .block_on(commands::run(arguments))
+        .unwrap_or_else(|error| Exit::failed(&error));
+    exit.into()
+}

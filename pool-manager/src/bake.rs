@@ -159,7 +159,9 @@ impl Baker {
             .restore(state, within)
             .await
             .map_err(BakeError::Trial)?;
-        let proven = prove(&*machine, within).await.map_err(|error| match error {
+        let languages = &template.manifest.languages;
+        let proven = prove(&*machine, languages, within).await.map_err(|error| match error {
+            ProofError::Wake(error) => BakeError::Write(error),
             ProofError::Control(error) => BakeError::Trial(RestoreError::Control(error)),
             ProofError::Guest(error) => BakeError::Proof(error),
             ProofError::TimedOut(within) => BakeError::Trial(RestoreError::TimedOut(within)),

@@ -1,15 +1,24 @@
-//! Takes a restored clone once through the path of a real exec, so that it is known to work and its
-//! code is warm (under software emulation the first exec after a restore costs 150 ms, the next 20).
+//! Takes a restored clone through the paths of real requests, so that it is known to work and its code
+//! is warm: under software emulation nothing of the template's translated code survives a restore.
 //!
-//! The clone is not woken for this: nothing of it stays, and its first request wakes it.
+//! ```text
+//! wake + exec of /bin/true ─► code run in a fork of the interpreter ─► the agent's own proof ─► paused
+//! ```
+//!
+//! What the proof leaves is a name, a clock and a seeded generator, and the clone's first request
+//! replaces all three. The agent's proof comes last, so that the interpreter's pages, which the fork has
+//! shared, are its own again.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use thaw_vmm::{
     ControlError, GuestError, Machine,
-    protocol::{FailureKind, Opening, Request},
+    Output,
+    protocol::{CodeRun, Exec, FailureKind, Language, Opening, Program, Request},
 };
 use thiserror::Error;
+
+use crate::wake::wake;
 
 /// A clone that did not pass.
 #[derive(Debug, Error)]
@@ -18,6 +27,8 @@ pub(crate) enum ProofError {
     Control(#[from] ControlError),
     #[error("the clone failed its proof")]
     Guest(#[source] GuestError),
+    #[error("could not make the data that wakes a clone")]
+    Wake(#[source] io::Error),
     #[error("the clone did not finish its proof within {0:?}")]
     TimedOut(Duration),
 }
@@ -26,23 +37,83 @@ pub(crate) enum ProofError {
 ///
 /// # Cancel safety
 /// Not cancel safe: the clone may run on.
-pub(crate) async fn prove(machine: &dyn Machine, within: Duration) -> Result<(), ProofError> {
+pub(crate) async fn prove(
+    machine: &dyn Machine,
+    languages: &[Language],
+    within: Duration,
+) -> Result<(), ProofError> {
     let proof = async {
-        let opening = Opening {
+        let exec = Opening {
+            wake: Some(wake(machine.id().as_str()).map_err(ProofError::Wake)?),
+            request: Request::Exec(nothing()),
+        };
+        machine.resume().await?;
+        run(machine, &exec).await?;
+        if languages.contains(&Language::Python) {
+            let code = Opening {
+                wake: None,
+                request: Request::Code(snippet()),
+            };
+            run(machine, &code).await?;
+        }
+        let own = Opening {
             wake: None,
             request: Request::Prove,
         };
-        machine.resume().await?;
-        match machine.guest().call(&opening).await {
-            Ok(_) => {}
-            // An agent of the previous protocol version does not know proofs; that it answered is one.
-            Err(GuestError::Failed(failure)) if failure.kind == FailureKind::BadRequest => {}
-            Err(error) => return Err(ProofError::Guest(error)),
-        }
+        machine.guest().call(&own).await.map_err(ProofError::Guest)?;
         machine.pause().await?;
         Ok(())
     };
     tokio::time::timeout(within, proof)
         .await
         .map_err(|_| ProofError::TimedOut(within))?
+}
+
+/// Runs something to its end; an image without the program has nothing to warm.
+async fn run(machine: &dyn Machine, opening: &Opening) -> Result<(), ProofError> {
+    let started = machine.guest().run(opening).await;
+    let (_input, mut output) = started.map_err(ProofError::Guest)?;
+    loop {
+        match output.next().await {
+            Ok(Output::Stdout(_) | Output::Stderr(_)) => {}
+            Ok(Output::Exit(_)) => return Ok(()),
+            Err(GuestError::Failed(failure)) if is_not_there(failure.kind) => return Ok(()),
+            Err(error) => return Err(ProofError::Guest(error)),
+        }
+    }
+}
+
+fn is_not_there(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::ProgramNotFound
+            | FailureKind::ProgramNotExecutable
+            | FailureKind::NoInterpreter
+    )
+}
+
+fn nothing() -> Exec {
+    Exec {
+        program: Program::Argv(vec!["/bin/true".to_owned()]),
+        env: Vec::new(),
+        cwd: None,
+        user: None,
+        stdin: false,
+        timeout_ms: None,
+        output_limit_bytes: 1024,
+        pty: None,
+    }
+}
+
+fn snippet() -> CodeRun {
+    CodeRun {
+        language: Language::Python,
+        code: "print(6*7)\n".to_owned(),
+        env: Vec::new(),
+        cwd: None,
+        stdin: false,
+        timeout_ms: None,
+        output_limit_bytes: 1024,
+        keep_interpreter: true,
+    }
 }

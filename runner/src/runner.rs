@@ -129,7 +129,7 @@ impl Runner {
         match self.0.node.exec(&info.id, exec).await {
             Ok(handle) => Ok(RunningExec::reused(handle, lease, permit)),
             Err(error) => {
-                if matches!(error, ExecError::UnknownLease(_)) {
+                if is_gone(&error) {
                     // Somebody else may have removed it in the meantime.
                     let _ = self.0.vms.remove(info.id.as_str());
                 }
@@ -209,6 +209,14 @@ fn nothing() -> ExecRequest {
         timeout: Some(std::time::Duration::from_secs(30)),
         output_limit_bytes: 0,
         pty: None,
+    }
+}
+
+/// Whether the error says that the VM is there no more.
+fn is_gone(error: &ExecError) -> bool {
+    match error {
+        ExecError::UnknownLease(_) | ExecError::VmEnded { .. } | ExecError::Lost(_) => true,
+        ExecError::Refused { .. } | ExecError::BadRequest(_) | ExecError::TooMany => false,
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn vm(vm: thaw_runner::VmInfo) -> VmInfo {
         id: vm.id.to_string(),
         name: vm.name,
         template: vm.template.to_string(),
-        image: vm.image,
+        image: Some(vm.image),
         vcpus: vm.shape.vcpus,
         memory_mib: vm.shape.memory_mib,
         created_at: vm.created_at,

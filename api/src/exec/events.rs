@@ -65,11 +65,13 @@ impl Sender {
         match came {
             Some(Ok(ExecEvent::Stdout(bytes))) => {
                 let chunk = self.stdout.push(&bytes);
-                self.ready.extend(chunk.map(|chunk| event("stdout", &chunk)));
+                self.ready
+                    .extend(chunk.map(|chunk| event("stdout", &chunk)));
             }
             Some(Ok(ExecEvent::Stderr(bytes))) => {
                 let chunk = self.stderr.push(&bytes);
-                self.ready.extend(chunk.map(|chunk| event("stderr", &chunk)));
+                self.ready
+                    .extend(chunk.map(|chunk| event("stderr", &chunk)));
             }
             Some(Ok(ExecEvent::Exit { exit, timings })) => {
                 self.flush();
@@ -94,8 +96,10 @@ impl Sender {
 
     fn flush(&mut self) {
         let stdout = self.stdout.finish();
-        self.ready.extend(stdout.map(|chunk| event("stdout", &chunk)));
+        self.ready
+            .extend(stdout.map(|chunk| event("stdout", &chunk)));
         let stderr = self.stderr.finish();
-        self.ready.extend(stderr.map(|chunk| event("stderr", &chunk)));
+        self.ready
+            .extend(stderr.map(|chunk| event("stderr", &chunk)));
     }
 }

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use thaw_api_types::{ExecExit, TimingsUs};
 use thaw_runner::{
     RunningExec,
-    node::{ExecTimings, vmm::protocol::{Exit, ExitStatus}},
+    node::{
+        ExecTimings,
+        vmm::protocol::{Exit, ExitStatus},
+    },
 };
 
 use crate::convert;
@@ -29,17 +32,17 @@ pub(super) fn finish(
         stderr_truncated: exit.stderr_truncated,
         vm_id: running.vm_id().to_owned(),
         start: convert::start_kind(running.start()),
-        timings_us: stages(running.queue(), running.restore(), timings, arrived.elapsed()),
+        timings_us: stages(
+            running.queue(),
+            running.restore(),
+            timings,
+            arrived.elapsed(),
+        ),
     }
 }
 
 /// The daemon's own part is what no other stage accounts for.
-fn stages(
-    queue: Duration,
-    restore: Duration,
-    timings: ExecTimings,
-    total: Duration,
-) -> TimingsUs {
+fn stages(queue: Duration, restore: Duration, timings: ExecTimings, total: Duration) -> TimingsUs {
     let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let (queue, restore) = (us(queue), us(restore));
     let (resume, connect, exec) = (us(timings.resume), us(timings.connect), us(timings.exec));

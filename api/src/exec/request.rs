@@ -91,7 +91,10 @@ mod tests {
 
     fn program(json: &str) -> ExecProgram {
         let request = serde_json::from_str(json).unwrap();
-        checked(request, false, false, Vec::new()).unwrap().0.program
+        checked(request, false, false, Vec::new())
+            .unwrap()
+            .0
+            .program
     }
 
     #[test]
@@ -101,8 +104,14 @@ mod tests {
             program(r#"{"argv":["a"],"use_entrypoint":true}"#),
             ExecProgram::Image(vec!["a".to_owned()])
         );
-        assert_eq!(program(r#"{"argv":["a"]}"#), ExecProgram::Argv(vec!["a".to_owned()]));
-        assert_eq!(program(r#"{"command":"a"}"#), ExecProgram::Shell("a".to_owned()));
+        assert_eq!(
+            program(r#"{"argv":["a"]}"#),
+            ExecProgram::Argv(vec!["a".to_owned()])
+        );
+        assert_eq!(
+            program(r#"{"command":"a"}"#),
+            ExecProgram::Shell("a".to_owned())
+        );
     }
 
     #[test]
@@ -115,8 +124,15 @@ mod tests {
         let error = checked(request, false, false, vec!["first".to_owned()]).unwrap_err();
         let message = error.body().error.message;
         for part in [
-            "first", "at most one of", "belong together", "no program", "absolute", "timeout_ms",
-            "env", "event-stream", "base64",
+            "first",
+            "at most one of",
+            "belong together",
+            "no program",
+            "absolute",
+            "timeout_ms",
+            "env",
+            "event-stream",
+            "base64",
         ] {
             assert!(message.contains(part), "{part}: {message}");
         }

@@ -2,12 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use axum::{
-    Extension,
-    extract::State,
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{Extension, extract::State, http::HeaderMap, response::Response};
 use thaw_api_types::{ErrorBody, ExecRequest, ExecResponse};
 use thaw_runner::{ExecCall, RunningExec};
 
@@ -57,7 +52,12 @@ pub(crate) async fn exec(
     let problems = request.problems();
     let (choice, request) = request.split();
     let (exec, form) = checked(request, wants_events(&headers), false, problems)?;
-    let selector = convert::selector(choice.image, choice.template, choice.vcpus, choice.memory_mib);
+    let selector = convert::selector(
+        choice.image,
+        choice.template,
+        choice.vcpus,
+        choice.memory_mib,
+    );
     let call = ExecCall {
         selector: selector.clone(),
         exec,

@@ -15,7 +15,9 @@ pub(crate) fn admin(error: &AdminError) -> ApiError {
             _ => ErrorCode::PoolNotFound,
         }),
         AdminError::InUse { kind, .. } => match *kind {
-            "image" => of(ErrorCode::ImageInUse).hint("remove its templates first: thaw template rm"),
+            "image" => {
+                of(ErrorCode::ImageInUse).hint("remove its templates first: thaw template rm")
+            }
             _ => of(ErrorCode::TemplateInUse)
                 .hint("wait for its VMs to end, and set its pool's min to 0"),
         },

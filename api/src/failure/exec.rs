@@ -10,8 +10,9 @@ pub(crate) fn exec(error: &ExecError) -> ApiError {
     match error {
         ExecError::UnknownLease(_) => of(ErrorCode::VmNotFound),
         ExecError::Refused { kind, .. } => refused(*kind, of(code_of(*kind))),
-        ExecError::BadRequest(_) => of(ErrorCode::NothingToRun)
-            .hint("give argv, command, or language with code"),
+        ExecError::BadRequest(_) => {
+            of(ErrorCode::NothingToRun).hint("give argv, command, or language with code")
+        }
         ExecError::VmEnded { guest_panic, .. } => of(if *guest_panic {
             ErrorCode::GuestPanicked
         } else {
@@ -24,7 +25,10 @@ pub(crate) fn exec(error: &ExecError) -> ApiError {
 
 /// The node stopped talking without a word.
 pub(crate) fn lost() -> ApiError {
-    ApiError::new(ErrorCode::VmLost, "the node lost the program without a word")
+    ApiError::new(
+        ErrorCode::VmLost,
+        "the node lost the program without a word",
+    )
 }
 
 fn code_of(kind: FailureKind) -> ErrorCode {

@@ -27,11 +27,7 @@ pub(crate) async fn run(app: &App, wanted: &TemplateSelector, error: &RunError) 
 }
 
 /// A VM that could not be made, found or used.
-pub(crate) async fn vm(
-    app: &App,
-    wanted: Option<&TemplateSelector>,
-    error: &VmError,
-) -> ApiError {
+pub(crate) async fn vm(app: &App, wanted: Option<&TemplateSelector>, error: &VmError) -> ApiError {
     let of = |code| ApiError::of(code, error);
     match error {
         VmError::NotFound(_) => of(ErrorCode::VmNotFound).hint("GET /v1/vms lists what is there"),

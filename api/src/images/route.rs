@@ -99,7 +99,8 @@ pub(crate) async fn add(
     request: Request,
 ) -> Result<Response, ApiError> {
     let events = wants_events(request.headers());
-    let (wanted, spooled) = if media_type(request.headers()).as_deref() == Some("application/json") {
+    let (wanted, spooled) = if media_type(request.headers()).as_deref() == Some("application/json")
+    {
         let JsonBody(wanted) = JsonBody::from_request(request, &()).await?;
         (of_source(wanted)?, None)
     } else {
@@ -111,7 +112,8 @@ pub(crate) async fn add(
         // The file lives as long as the work, however that ends.
         let _spooled = spooled;
         let made = app.runner.node().add_image(wanted, &progress).await;
-        made.map(convert::image).map_err(|error| failure::admin(&error))
+        made.map(convert::image)
+            .map_err(|error| failure::admin(&error))
     };
     Ok(work::answer(events, make).await)
 }

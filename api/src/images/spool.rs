@@ -30,7 +30,10 @@ pub(crate) struct Spool {
 
 impl Spool {
     pub(crate) fn open(folder: &Path, max_bytes: u64) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         for entry in fs::read_dir(folder)? {
             fs::remove_file(entry?.path())?;
         }
@@ -82,7 +85,10 @@ impl Spool {
             }
         }
         if taken == 0 {
-            return Err(ApiError::new(ErrorCode::InvalidRequest, "the upload is empty"));
+            return Err(ApiError::new(
+                ErrorCode::InvalidRequest,
+                "the upload is empty",
+            ));
         }
         Ok(file)
     }
@@ -96,10 +102,11 @@ async fn blocking<T: Send + 'static>(
         Err(error) => Err(io::Error::other(error)),
     };
     done.map_err(|error| match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            ApiError::new(ErrorCode::DiskFull, "the disk is full: the upload does not fit")
-                .hint("free space under the storage root")
-        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ApiError::new(
+            ErrorCode::DiskFull,
+            "the disk is full: the upload does not fit",
+        )
+        .hint("free space under the storage root"),
         _ => ApiError::new(
             ErrorCode::Internal,
             format!("could not write the upload: {error}"),

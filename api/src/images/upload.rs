@@ -36,11 +36,17 @@ pub(super) async fn spool(
     match media_type(request.headers()).as_deref() {
         Some("multipart/form-data") => form(app, query, request).await,
         Some(
-            "application/octet-stream" | "application/x-tar" | "application/tar"
-            | "application/gzip" | "application/zstd",
+            "application/octet-stream"
+            | "application/x-tar"
+            | "application/tar"
+            | "application/gzip"
+            | "application/zstd",
         ) => {
             let kind = query.kind.ok_or_else(no_kind)?;
-            let file = app.spool.take(Body::into_data_stream(request.into_body())).await?;
+            let file = app
+                .spool
+                .take(Body::into_data_stream(request.into_body()))
+                .await?;
             Ok(Spooled {
                 file,
                 kind,
@@ -99,8 +105,12 @@ async fn text(mut field: Field<'_>) -> Result<String, ApiError> {
         }
         bytes.extend_from_slice(&piece);
     }
-    String::from_utf8(bytes)
-        .map_err(|_| ApiError::new(ErrorCode::InvalidRequest, "a field of the form is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| {
+        ApiError::new(
+            ErrorCode::InvalidRequest,
+            "a field of the form is not UTF-8",
+        )
+    })
 }
 
 fn no_kind() -> ApiError {

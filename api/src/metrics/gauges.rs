@@ -51,15 +51,33 @@ impl Gauges {
                 "VMMs that ended without being asked to since the start.",
             )?,
             pools: vec![
-                pool("thaw_pool_min", "Parked clones that are kept.", |pool| pool.settings.min)?,
-                pool("thaw_pool_max", "Parked clones at most.", |pool| pool.settings.max)?,
-                pool("thaw_pool_target", "Parked clones that are wanted now.", |pool| pool.target)?,
+                pool("thaw_pool_min", "Parked clones that are kept.", |pool| {
+                    pool.settings.min
+                })?,
+                pool("thaw_pool_max", "Parked clones at most.", |pool| {
+                    pool.settings.max
+                })?,
+                pool(
+                    "thaw_pool_target",
+                    "Parked clones that are wanted now.",
+                    |pool| pool.target,
+                )?,
                 pool("thaw_pool_shells", "Shells that wait.", |pool| pool.shells)?,
-                pool("thaw_pool_starting", "Clones being restored or proven.", |pool| pool.starting)?,
+                pool(
+                    "thaw_pool_starting",
+                    "Clones being restored or proven.",
+                    |pool| pool.starting,
+                )?,
                 pool("thaw_pool_parked", "Parked clones.", |pool| pool.parked)?,
                 pool("thaw_pool_leased", "Leased clones.", |pool| pool.leased)?,
-                pool("thaw_pool_waiting", "Callers that wait.", |pool| pool.waiting)?,
-                pool("thaw_pool_failures", "Restores that failed in a row.", |pool| pool.failures)?,
+                pool("thaw_pool_waiting", "Callers that wait.", |pool| {
+                    pool.waiting
+                })?,
+                pool(
+                    "thaw_pool_failures",
+                    "Restores that failed in a row.",
+                    |pool| pool.failures,
+                )?,
             ],
         })
     }
@@ -83,7 +101,9 @@ impl Gauges {
             gauge.reset();
             for pool in pools {
                 let template = pool.template.as_str();
-                gauge.with_label_values(&[template]).set(i64::from(value(pool)));
+                gauge
+                    .with_label_values(&[template])
+                    .set(i64::from(value(pool)));
             }
         }
     }

@@ -17,8 +17,8 @@ use gauges::Gauges;
 
 /// From 50 us, the order of the daemon's own part, to two minutes, that of a bake.
 const STAGE_BUCKETS: [f64; 19] = [
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-    10.0, 30.0, 120.0,
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 2.5, 5.0, 10.0, 30.0, 120.0,
 ];
 
 /// Every metric of the service.
@@ -81,7 +81,9 @@ impl Metrics {
             Some(StartKind::Reused) => "reused",
             None => "none",
         };
-        self.execs.with_label_values(&[outcome.as_str(), start]).inc();
+        self.execs
+            .with_label_values(&[outcome.as_str(), start])
+            .inc();
     }
 
     pub(crate) fn exec_error(&self, code: ErrorCode) {

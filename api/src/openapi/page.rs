@@ -85,7 +85,10 @@ impl Page {
         ));
         self.paragraphs(text(&schema["description"]));
         if let Some(values) = schema["enum"].as_array() {
-            let values: Vec<_> = values.iter().map(|value| format!("`{}`", text(value))).collect();
+            let values: Vec<_> = values
+                .iter()
+                .map(|value| format!("`{}`", text(value)))
+                .collect();
             self.put(&format!("<p>One of {}</p>", marked(&values.join(", "))));
         }
         self.put("<table>");

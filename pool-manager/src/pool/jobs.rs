@@ -7,7 +7,7 @@ use std::{
 
 use thaw_vmm::{Machine, Shell, VmmEnd, VmmId};
 
-use super::pool::PoolSetup;
+use super::handle::PoolSetup;
 use crate::{
     budget::Slot, clone::spawn_shell, error::chain, proof::prove, template::LoadedTemplate,
 };
@@ -88,9 +88,14 @@ pub(super) async fn restore(
     }
 }
 
-pub(super) async fn take_through(setup: PoolSetup, clone: PausedClone) -> Step {
+pub(super) async fn take_through(
+    setup: PoolSetup,
+    template: Arc<LoadedTemplate>,
+    clone: PausedClone,
+) -> Step {
     let _pass = setup.gate.enter(false).await;
-    if let Err(error) = prove(&*clone.machine, setup.limits.start_within).await {
+    let languages = &template.manifest.languages;
+    if let Err(error) = prove(&*clone.machine, languages, setup.limits.start_within).await {
         return match clone.machine.end().now() {
             Some(end) => ended(&end),
             None => Step::Failed(chain(&error)),

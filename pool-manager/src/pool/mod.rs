@@ -7,8 +7,8 @@
 //!                        └── ends of VMMs, room on the node, the policy's own clock
 //! ```
 
+mod handle;
 mod jobs;
-mod pool;
 mod task;
 
-pub(crate) use pool::{FreshClone, LeasedCount, Pool, PoolSetup};
+pub(crate) use handle::{FreshClone, LeasedCount, Pool, PoolSetup};

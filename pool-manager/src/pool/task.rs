@@ -19,8 +19,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    handle::{Command, FreshClone, LeasedCount, PoolSetup},
     jobs::{self, PausedClone, ReadyShell, Step},
-    pool::{Command, FreshClone, LeasedCount, PoolSetup},
 };
 use crate::{
     LeaseError, PoolInfo, PoolSettings, StartKind,
@@ -277,7 +277,8 @@ impl PoolTask {
             }
             Action::Prove { key } => {
                 if let Some(clone) = self.clones.remove(&key) {
-                    let job = jobs::take_through(self.setup.clone(), clone);
+                    let template = Arc::clone(&self.template);
+                    let job = jobs::take_through(self.setup.clone(), template, clone);
                     self.begin_job(key, job);
                 }
             }

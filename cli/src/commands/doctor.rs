@@ -1,0 +1,240 @@
+//! `thaw doctor`
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::statvfs::statvfs;
+use serde::Serialize;
+use thaw_api_types::{EnsureTemplateRequest, ExecRequest, Language, client::Client};
+use thaw_runner::node::{
+    image,
+    vmm::{self, GuestKernel},
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    arguments::{Doctor, Storage},
+    daemon::{self, Daemon, Reach},
+    exit::Exit,
+    output::{self, Progress},
+};
+
+/// What images and templates of the default kind need.
+const ROOM_BYTES: u64 = 2 << 30;
+
+/// How one thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    /// It works without, or works less well.
+    Note,
+    /// VMs can't run.
+    Missing,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    what: &'static str,
+    state: State,
+    finding: String,
+}
+
+/// Exits with 1 when something is missing that VMs can't run without.
+pub(super) async fn run(doctor: Doctor) -> Result<Exit> {
+    let mut checks = look(&doctor.storage).await;
+    let healthy = |checks: &[Check]| checks.iter().all(|check| check.state != State::Missing);
+    if doctor.smoke && healthy(&checks) {
+        let smoke = Box::pin(smoke(&doctor.storage)).await;
+        checks.push(match smoke {
+            Ok(found) => check("smoke test", State::Ok, found),
+            Err(error) => check("smoke test", State::Missing, format!("{error:#}")),
+        });
+    }
+    if doctor.json {
+        output::json(&checks)?;
+    } else {
+        let rows: Vec<_> = checks.iter().map(row).collect();
+        output::table(&["", "CHECK", "FINDING"], &rows)?;
+    }
+    Ok(if healthy(&checks) {
+        Exit::SUCCESS
+    } else {
+        Exit::FAILURE
+    })
+}
+
+fn check(what: &'static str, state: State, finding: impl Into<String>) -> Check {
+    Check {
+        what,
+        state,
+        finding: finding.into(),
+    }
+}
+
+fn row(check: &Check) -> Vec<String> {
+    let mark = match check.state {
+        State::Ok => "ok",
+        State::Note => "note",
+        State::Missing => "MISSING",
+    };
+    vec![
+        mark.to_owned(),
+        check.what.to_owned(),
+        check.finding.clone(),
+    ]
+}
+
+async fn look(storage: &Storage) -> Vec<Check> {
+    let mut checks = tools();
+    match daemon::kernel(storage) {
+        Ok(kernel) => {
+            let release = format!("{} with its modules", kernel.release());
+            checks.push(check("guest kernel", State::Ok, release));
+            checks.push(engine(storage, &kernel).await);
+        }
+        Err(error) => checks.push(check("guest kernel", State::Missing, format!("{error:#}"))),
+    }
+    checks.push(users());
+    checks.push(vsock());
+    checks.push(check(
+        "template memory",
+        State::Ok,
+        "a template is read whole into one sealed memory file, which its clones map privately",
+    ));
+    checks.push(room(storage));
+    checks
+}
+
+fn tools() -> Vec<Check> {
+    let vmm = vmm::check_tools().into_iter().map(|tool| {
+        let mend = format!(
+            "{} (for {}); apt-get install {}",
+            tool.tool, tool.needed_for, tool.package
+        );
+        check("program", State::Missing, mend)
+    });
+    let image = image::check_tools().into_iter().map(|tool| {
+        let finding = format!("{} (for {}); {}", tool.tool, tool.needed_for, tool.mend);
+        check("program", State::Missing, finding)
+    });
+    let missing: Vec<_> = vmm.chain(image).collect();
+    if missing.is_empty() {
+        return vec![check("programs", State::Ok, "all are there")];
+    }
+    missing
+}
+
+async fn engine(storage: &Storage, kernel: &GuestKernel) -> Check {
+    let choice = daemon::accelerator(storage.accel, kernel).await;
+    match choice.accelerator {
+        vmm::Accelerator::Kvm => {
+            check("engine", State::Ok, format!("qemu, kvm: {}", choice.reason))
+        }
+        vmm::Accelerator::Tcg => check(
+            "engine",
+            State::Note,
+            format!(
+                "qemu, tcg: {}; for development and trusted code, emulation is no security boundary",
+                choice.reason
+            ),
+        ),
+    }
+}
+
+fn users() -> Check {
+    if nix::unistd::geteuid().is_root() {
+        check("isolation", State::Ok, "every VMM gets a user of its own")
+    } else {
+        let finding = "not root: every VMM runs as this user; run the daemon as root to part them";
+        check("isolation", State::Note, finding)
+    }
+}
+
+fn vsock() -> Check {
+    if Path::new("/dev/vhost-vsock").exists() {
+        check("guest connection", State::Ok, "vhost-vsock")
+    } else {
+        let finding = "virtio-serial; no /dev/vhost-vsock here, so vsock is not exercised (modprobe vhost_vsock)";
+        check("guest connection", State::Note, finding)
+    }
+}
+
+fn room(storage: &Storage) -> Check {
+    let found = daemon::root(storage).and_then(|root| {
+        let stat = statvfs(&root).with_context(|| format!("looking at {}", root.display()))?;
+        let free = stat.blocks_available() * stat.fragment_size();
+        Ok((root, free))
+    });
+    match found {
+        Ok((root, free)) => {
+            let state = if free < ROOM_BYTES {
+                State::Note
+            } else {
+                State::Ok
+            };
+            let finding = format!("{} free in {}", output::bytes(free), root.display());
+            check("storage", state, finding)
+        }
+        Err(error) => check("storage", State::Missing, format!("{error:#}")),
+    }
+}
+
+/// Runs a daemon inside this process and goes through it from end to end.
+async fn smoke(storage: &Storage) -> Result<String> {
+    let reach = Reach {
+        listen: ([127, 0, 0, 1], 0).into(),
+        insecure: false,
+        allowed_hosts: Vec::new(),
+    };
+    let daemon = Daemon::open(storage, &reach).await?;
+    let client = Client::new(&format!("http://{}", daemon.address), None)?;
+    let stop = CancellationToken::new();
+    let mut serving = JoinSet::new();
+    serving.spawn(daemon.serve(stop.clone()));
+    let went = go_through(&client).await;
+    stop.cancel();
+    while let Some(served) = serving.join_next().await {
+        served??;
+    }
+    went
+}
+
+async fn go_through(client: &Client) -> Result<String> {
+    let image = "python";
+    let wanted = EnsureTemplateRequest {
+        image: image.to_owned(),
+        ..EnsureTemplateRequest::default()
+    };
+    let mut progress = Progress::start();
+    let work = client.ensure_template(&wanted).await?;
+    let template = work.finish(|event| progress.show(event)).await?;
+    drop(progress);
+    let exec = ExecRequest {
+        image: Some(image.to_owned()),
+        argv: Some(["python3", "-c", "print(6*7)"].map(str::to_owned).into()),
+        ..ExecRequest::default()
+    };
+    let code = ExecRequest {
+        image: Some(image.to_owned()),
+        language: Some(Language::Python),
+        code: Some("print(6*7)".to_owned()),
+        ..ExecRequest::default()
+    };
+    let mut took = Vec::new();
+    for request in [exec, code] {
+        let answer = client.exec(&request).await?;
+        ensure!(
+            answer.exit.exit_code == Some(0) && answer.stdout == "42\n",
+            "a program answered {:?} and {:?} instead of 42",
+            answer.stdout,
+            answer.stderr
+        );
+        took.push(Duration::from_micros(answer.exit.timings_us.total));
+    }
+    Ok(format!(
+        "template {}: an exec in {:.0?}, a code run in {:.0?}",
+        template.id, took[0], took[1]
+    ))
+}

@@ -1,0 +1,35 @@
+//! One file for each command.
+
+mod completions;
+mod doctor;
+mod exec;
+mod image;
+mod pool;
+mod program;
+mod run;
+mod serve;
+mod template;
+
+use anyhow::Result;
+
+use crate::{
+    arguments::{Arguments, Command},
+    exit::Exit,
+};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What `main` tells and exits with.
+pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
+    match arguments.command {
+        Command::Serve(serve) => serve::run(serve).await,
+        Command::Doctor(doctor) => Box::pin(doctor::run(doctor)).await,
+        Command::Run(run) => Box::pin(run::run(run)).await,
+        Command::Exec(exec) => exec::run(exec).await,
+        Command::Image(image) => image::run(image).await,
+        Command::Template(template) => template::run(template).await,
+        Command::Pool(pool) => pool::run(pool).await,
+        Command::Completions { shell } => Ok(completions::run(shell)),
+    }
+}

@@ -1,0 +1,148 @@
+//! The daemon: everything is opened in order, served, and ended in the opposite order.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result};
+use thaw_api::{ApiConfig, ServerConfig, Service, listen, serve};
+use thaw_runner::{
+    Runner, RunnerLimits,
+    node::{
+        LocalNode, Node, NodeConfig, NodeLimits, StorageLock,
+        image::ImageStore,
+        vmm::{
+            Accelerator, AcceleratorChoice, GuestKernel, Qemu, QemuConfig, UidRange,
+            choose_accelerator,
+        },
+    },
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    arguments::{Accel, Storage},
+    embedded,
+};
+
+/// A daemon that listens and does not serve yet.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    listener: TcpListener,
+    service: Service,
+    runner: Runner,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+/// Where a daemon may be reached, and by which names.
+#[derive(Debug, Clone)]
+pub(crate) struct Reach {
+    pub(crate) listen: SocketAddr,
+    pub(crate) insecure: bool,
+    pub(crate) allowed_hosts: Vec<String>,
+}
+
+impl Daemon {
+    /// Opens the storage root, chooses the engine, ends what an earlier daemon left, and listens.
+    ///
+    /// # Errors
+    /// The first thing that is missing, with what mends it.
+    pub(crate) async fn open(storage: &Storage, reach: &Reach) -> Result<Self> {
+        // An address that can't be had is told before anything is touched.
+        let listener = listen(reach.listen, reach.insecure).await?;
+        let address = listener.local_addr()?;
+        let root = root(storage)?;
+        let lock = StorageLock::take(&root)?;
+        let kernel = Arc::new(kernel(storage)?);
+        let choice = accelerator(storage.accel, &kernel).await;
+        tracing::info!(accelerator = %choice.accelerator, reason = choice.reason, "engine chosen");
+        let engine = Qemu::open(QemuConfig {
+            storage_root: root.clone(),
+            accelerator: choice.accelerator,
+            uids: UidRange::default(),
+        })
+        .await?;
+        let images = NodeConfig::images_folder(&lock);
+        let images = ImageStore::open(&images)
+            .with_context(|| format!("opening the images in {}", images.display()))?;
+        let node = LocalNode::open(NodeConfig {
+            storage: lock,
+            engine: Arc::new(engine),
+            engine_reason: choice.reason,
+            images: Arc::new(images),
+            kernel,
+            limits: NodeLimits::default(),
+        })
+        .await?;
+        let node: Arc<dyn Node> = Arc::new(node);
+        let runner = Runner::new(node, RunnerLimits::default());
+        let mut config = ApiConfig::new(root.join("run/uploads"));
+        config.allowed_hosts.clone_from(&reach.allowed_hosts);
+        config.allow_any_address = reach.insecure;
+        Ok(Self {
+            service: Service::open(runner.clone(), config)?,
+            listener,
+            runner,
+            address,
+        })
+    }
+
+    /// Serves until `stop`, then ends every VMM.
+    ///
+    /// # Errors
+    /// When the listener fails for good; every VMM is ended then, too.
+    pub(crate) async fn serve(self, stop: CancellationToken) -> Result<()> {
+        let served = serve(self.listener, self.service, &ServerConfig::default(), stop).await;
+        self.runner.shut_down().await;
+        if let thaw_api::Stopped::GraceOver = served? {
+            tracing::warn!("requests were still running when the daemon stopped");
+        }
+        Ok(())
+    }
+}
+
+/// The storage root: as named, else the default for root or for a user.
+///
+/// # Errors
+/// When nothing is named and there is no home directory.
+pub(crate) fn root(storage: &Storage) -> Result<PathBuf> {
+    let root = match &storage.storage {
+        Some(root) => root.clone(),
+        None if nix::unistd::geteuid().is_root() => PathBuf::from("/var/lib/thaw"),
+        None => {
+            let home = std::env::var_os("HOME")
+                .context("there is no HOME; name the storage root with --storage")?;
+            Path::new(&home).join(".local/share/thaw")
+        }
+    };
+    std::fs::create_dir_all(&root)
+        .with_context(|| format!("making the storage root {}", root.display()))?;
+    Ok(root.canonicalize()?)
+}
+
+/// The guests' kernel with the agent inside its initramfs.
+///
+/// # Errors
+/// What is missing.
+pub(crate) fn kernel(storage: &Storage) -> Result<GuestKernel> {
+    Ok(GuestKernel::load(
+        storage.kernel.as_deref(),
+        embedded::agent()?,
+    )?)
+}
+
+/// The accelerator that was asked for, else the one that a trial finds.
+pub(crate) async fn accelerator(wanted: Accel, kernel: &GuestKernel) -> AcceleratorChoice {
+    let asked = |accelerator| AcceleratorChoice {
+        accelerator,
+        reason: "asked for".to_owned(),
+    };
+    match wanted {
+        Accel::Auto => choose_accelerator(kernel).await,
+        Accel::Kvm => asked(Accelerator::Kvm),
+        Accel::Tcg => asked(Accelerator::Tcg),
+    }
+}

@@ -1,0 +1,17 @@
+//! What the binary carries inside itself.
+
+use anyhow::{Result, ensure};
+
+const AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/thaw-agent"));
+
+/// The program that becomes PID 1 of every guest.
+///
+/// # Errors
+/// When this binary was built without it.
+pub(crate) fn agent() -> Result<&'static [u8]> {
+    ensure!(
+        !AGENT.is_empty(),
+        "this thaw was built without its guest agent; build it with `make build`"
+    );
+    Ok(AGENT)
+}

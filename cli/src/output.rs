@@ -1,0 +1,120 @@
+//! What commands print: tables for people, JSON for programs, progress for whoever waits.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    time::Duration,
+};
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use thaw_api_types::ProgressEvent;
+
+/// Prints a line on standard output.
+///
+/// # Errors
+/// When nobody reads it any more.
+pub(crate) fn line(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints JSON on standard output.
+///
+/// # Errors
+/// When nobody reads it any more.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<()> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Prints columns, each as wide as its widest cell.
+///
+/// # Errors
+/// When nobody reads it any more.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let text = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded = cells
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}", width = *width));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    line(&text(&mut head.iter().copied()))?;
+    for row in rows {
+        line(&text(&mut row.iter().map(String::as_str)))?;
+    }
+    Ok(())
+}
+
+/// Says something to whoever waits, on standard error.
+#[expect(clippy::print_stderr, reason = "what is said here is no result")]
+pub(crate) fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Bytes as people read them.
+pub(crate) fn bytes(count: u64) -> String {
+    indicatif::BinaryBytes(count).to_string()
+}
+
+/// Seconds since 1970 as an age.
+pub(crate) fn age(created_at: u64) -> String {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    indicatif::HumanDuration(Duration::from_secs(now.saturating_sub(created_at))).to_string()
+}
+
+/// Shows how far long work is: a moving line on a terminal, a line for each new stage elsewhere.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    last: String,
+}
+
+impl Progress {
+    /// Begins to show.
+    pub(crate) fn start() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.set_style(ProgressStyle::default_spinner());
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self {
+            bar,
+            last: String::new(),
+        }
+    }
+
+    /// Shows a step.
+    pub(crate) fn show(&mut self, event: &ProgressEvent) {
+        let text = match (event.done_bytes, event.total_bytes) {
+            (Some(done), Some(total)) => {
+                format!("{} ({} of {})", event.message, bytes(done), bytes(total))
+            }
+            (Some(done), None) => format!("{} ({})", event.message, bytes(done)),
+            _ => event.message.clone(),
+        };
+        match &self.bar {
+            Some(bar) => bar.set_message(text),
+            None if event.message != self.last => note(&event.message),
+            None => {}
+        }
+        event.message.clone_into(&mut self.last);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
