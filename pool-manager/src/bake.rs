@@ -160,12 +160,14 @@ impl Baker {
             .await
             .map_err(BakeError::Trial)?;
         let languages = &template.manifest.languages;
-        let proven = prove(&*machine, languages, within).await.map_err(|error| match error {
-            ProofError::Wake(error) => BakeError::Write(error),
-            ProofError::Control(error) => BakeError::Trial(RestoreError::Control(error)),
-            ProofError::Guest(error) => BakeError::Proof(error),
-            ProofError::TimedOut(within) => BakeError::Trial(RestoreError::TimedOut(within)),
-        });
+        let proven = prove(&*machine, languages, within)
+            .await
+            .map_err(|error| match error {
+                ProofError::Wake(error) => BakeError::Write(error),
+                ProofError::Control(error) => BakeError::Trial(RestoreError::Control(error)),
+                ProofError::Guest(error) => BakeError::Proof(error),
+                ProofError::TimedOut(within) => BakeError::Trial(RestoreError::TimedOut(within)),
+            });
         let _ = machine.kill().await;
         proven
     }

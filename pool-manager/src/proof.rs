@@ -12,8 +12,7 @@
 use std::{io, time::Duration};
 
 use thaw_vmm::{
-    ControlError, GuestError, Machine,
-    Output,
+    ControlError, GuestError, Machine, Output,
     protocol::{CodeRun, Exec, FailureKind, Language, Opening, Program, Request},
 };
 use thiserror::Error;
@@ -60,7 +59,11 @@ pub(crate) async fn prove(
             wake: None,
             request: Request::Prove,
         };
-        machine.guest().call(&own).await.map_err(ProofError::Guest)?;
+        machine
+            .guest()
+            .call(&own)
+            .await
+            .map_err(ProofError::Guest)?;
         machine.pause().await?;
         Ok(())
     };

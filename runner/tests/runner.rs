@@ -74,11 +74,20 @@ impl World {
     /// Waits until no VM is leased; a second is the promise.
     async fn nothing_is_leased(&self) {
         let looking = async {
-            while self.runner.node().pools().await.iter().any(|pool| pool.leased > 0) {
+            while self
+                .runner
+                .node()
+                .pools()
+                .await
+                .iter()
+                .any(|pool| pool.leased > 0)
+            {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(1), looking).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(1), looking)
+            .await
+            .unwrap();
     }
 
     async fn close(self) {
@@ -93,14 +102,18 @@ async fn add_image(images: &ImageStore, folder: &TempDir) {
     let mut header = tar::Header::new_ustar();
     header.set_size(4);
     header.set_mode(0o644);
-    tar.append_data(&mut header, "etc/name", &b"tiny"[..]).unwrap();
+    tar.append_data(&mut header, "etc/name", &b"tiny"[..])
+        .unwrap();
     tar.into_inner().unwrap().flush().unwrap();
     let options = AddOptions {
         name: Some("tiny".parse().unwrap()),
         ..AddOptions::default()
     };
     let source = ImageSource::RootFs(Upload { path });
-    images.add(source, options, &ProgressSink::none()).await.unwrap();
+    images
+        .add(source, options, &ProgressSink::none())
+        .await
+        .unwrap();
 }
 
 fn selector() -> TemplateSelector {
@@ -143,9 +156,15 @@ async fn each_exec_has_a_vm_of_its_own_that_is_gone_afterwards() {
     let world = World::new(RunnerLimits::default()).await;
     let first = world.once(&["hostname"]).await.unwrap();
     assert_eq!(first.start(), StartKind::Cold);
-    let (id, second) = (first.vm_id().to_owned(), world.once(&["true"]).await.unwrap());
+    let (id, second) = (
+        first.vm_id().to_owned(),
+        world.once(&["true"]).await.unwrap(),
+    );
     assert_ne!(second.vm_id(), id);
-    assert_eq!(finish(first).await.unwrap(), (id.into_bytes(), ExitStatus::Exited(0)));
+    assert_eq!(
+        finish(first).await.unwrap(),
+        (id.into_bytes(), ExitStatus::Exited(0))
+    );
     finish(second).await.unwrap();
     world.nothing_is_leased().await;
     world.close().await;
@@ -158,7 +177,10 @@ async fn a_client_that_hangs_up_or_asks_for_nonsense_leaves_no_vm() {
     drop(running);
     world.nothing_is_leased().await;
     let refused = world.once(&[]).await.unwrap_err();
-    assert!(matches!(refused, RunError::Exec(ExecError::BadRequest(_))), "{refused:?}");
+    assert!(
+        matches!(refused, RunError::Exec(ExecError::BadRequest(_))),
+        "{refused:?}"
+    );
     world.nothing_is_leased().await;
     world.close().await;
 }
@@ -168,12 +190,18 @@ async fn more_than_is_admitted_is_refused_at_once() {
     let world = World::new(RunnerLimits { execs: 1, vms: 1 }).await;
     let running = world.once(&["hang"]).await.unwrap();
     let refused = world.once(&["true"]).await.unwrap_err();
-    assert!(matches!(refused, RunError::TooMany { limit: 1 }), "{refused:?}");
+    assert!(
+        matches!(refused, RunError::TooMany { limit: 1 }),
+        "{refused:?}"
+    );
     drop(running);
     finish(world.once(&["true"]).await.unwrap()).await.unwrap();
     world.create(None).await.unwrap();
     let refused = world.create(None).await.unwrap_err();
-    assert!(matches!(refused, VmError::TooMany { limit: 1, .. }), "{refused:?}");
+    assert!(
+        matches!(refused, VmError::TooMany { limit: 1, .. }),
+        "{refused:?}"
+    );
     world.close().await;
 }
 
@@ -184,7 +212,11 @@ async fn a_vm_lives_on_between_its_execs_until_it_is_deleted() {
     let taken = world.create(Some("web")).await.unwrap_err();
     assert!(matches!(taken, VmError::NameTaken(_)), "{taken:?}");
     for name in ["web", id.as_str()] {
-        let running = world.runner.vm_exec(name, request(&["hostname"])).await.unwrap();
+        let running = world
+            .runner
+            .vm_exec(name, request(&["hostname"]))
+            .await
+            .unwrap();
         assert_eq!(running.start(), StartKind::Reused);
         assert_eq!(finish(running).await.unwrap().0, id.as_bytes());
     }
@@ -213,8 +245,15 @@ async fn a_vm_that_ended_by_itself_is_forgotten_when_it_is_next_used() {
     let world = World::new(RunnerLimits::default()).await;
     let id = world.create(Some("web")).await.unwrap();
     world.engine.kill(&id.clone().try_into().unwrap());
-    let gone = world.runner.vm_exec(&id, request(&["true"])).await.unwrap_err();
-    assert!(matches!(gone, VmError::Exec(ExecError::VmEnded { .. })), "{gone:?}");
+    let gone = world
+        .runner
+        .vm_exec(&id, request(&["true"]))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(gone, VmError::Exec(ExecError::VmEnded { .. })),
+        "{gone:?}"
+    );
     assert!(world.runner.vms().is_empty());
     world.create(Some("web")).await.unwrap();
     world.close().await;

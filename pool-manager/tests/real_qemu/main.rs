@@ -1,0 +1,11 @@
+//! The node with real guests: QEMU in software emulation, the distribution's kernel, the real agent.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod deaths;
+mod execs;
+mod left_behind;
+mod world;
