@@ -1,9 +1,4 @@
 //! The checked-in description of the interface.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
 
 use std::{env, fs, path::Path};
 
