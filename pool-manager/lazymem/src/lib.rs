@@ -8,10 +8,13 @@
 //!   neighbours read. Which chunks are filled is known to it alone.
 //! - A [`PageServer`] owns two threads that answer the faults of clones whose template is not yet
 //!   whole, and make it whole. An [`AttachedClone`] owns one clone's userfaultfd.
+//! - A [`GuestMemory`] is a look at a running VMM's memory from outside and owns nothing; the
+//!   [`Delta`] that it takes owns a copy of what the guest wrote.
 //! - A VMM owns its private mapping of the memfd. Once the template is whole, that mapping needs
 //!   nobody any more.
 
 mod chunks;
+mod dirty;
 mod extent;
 mod handshake;
 mod probe;
@@ -22,6 +25,7 @@ mod sys;
 mod template;
 mod working_set;
 
+pub use dirty::{Delta, DeltaError, DirtyError, GuestMemory};
 pub use extent::{CHUNK_BYTES, Extent, PAGE_BYTES};
 pub use handshake::{Arrival, HandshakeError, Region};
 pub use probe::{
@@ -31,6 +35,9 @@ pub use server::{
     AttachError, AttachedClone, Memory, PageServer, QueueFull, Recording, ServeError,
 };
 pub use shim_setup::{SHIM_DESCRIPTORS, ShimSetup, ShimSetupError};
-pub use source::{PageSource, PlainSource, SourceError, SparseWriter, WriteError, Written};
+pub use source::{
+    CompressedSource, CompressedWriter, PageSource, PlainSource, SourceError, SparseWriter,
+    WriteError, Written,
+};
 pub use template::{FillError, MemoryError, TemplateMemory};
 pub use working_set::{BadWorkingSet, Staleness, WorkingSet};

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! Frozen memory on disk: what is written is read, and what is damaged is refused by name.
 
+#[expect(dead_code, reason = "other tests use the rest")]
 mod common;
 
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};

@@ -2,6 +2,7 @@
 //! Stock QEMU with the shim, under its own sandbox and without privileges, sees the template's pages.
 
 #[path = "../../tests/common/mod.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod common;
 #[path = "clones/guest.rs"]
 #[expect(dead_code, reason = "the other test binary uses the rest")]

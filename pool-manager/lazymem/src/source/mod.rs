@@ -1,10 +1,12 @@
 //! Where the pages of a template come from.
 
+mod compressed;
 mod error;
 mod format;
 mod plain;
 mod writer;
 
+pub use compressed::{CompressedSource, CompressedWriter};
 pub use error::{SourceError, WriteError};
 pub use plain::PlainSource;
 pub use writer::{SparseWriter, Written};

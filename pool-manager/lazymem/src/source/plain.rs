@@ -4,7 +4,7 @@ use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use super::{
     PageSource, SourceError,
-    format::{Entry, HEADER_BYTES, Header, checksum, extents, runs},
+    format::{Entry, Header, Kind, checksum, extents, read_index, runs},
 };
 use crate::extent::{CHUNK_BYTES, Extent, chunk_extent};
 
@@ -25,23 +25,12 @@ impl PlainSource {
     /// # Errors
     /// When the file can't be read, is no frozen memory, is of another version, damaged or cut short.
     pub fn open(file: File) -> Result<Self, SourceError> {
-        let file_bytes = file
-            .metadata()
-            .map_err(SourceError::io("learn the length"))?
-            .len();
-        let mut head = vec![0; HEADER_BYTES.min(file_bytes) as usize];
-        file.read_exact_at(&mut head, 0)
-            .map_err(SourceError::io("read the header"))?;
-        let header = Header::decode(&head, file_bytes)?;
-        let mut table = vec![0; header.table_bytes()];
-        file.read_exact_at(&mut table, HEADER_BYTES)
-            .map_err(SourceError::io("read the table"))?;
-        let entries = header.decode_table(&table)?;
+        let (header, entries) = read_index(Kind::Plain, &file)?;
         let extents = extents(entries.iter().map(|entry| entry.pages), header.len_bytes);
         Ok(Self {
             file,
             header,
-            entries: entries.into_boxed_slice(),
+            entries,
             extents,
         })
     }
@@ -74,6 +63,7 @@ impl PlainSource {
         let Entry {
             checksum: expected,
             pages,
+            ..
         } = self.entries[chunk as usize];
         let start = chunk * CHUNK_BYTES;
         if pages != u16::MAX {

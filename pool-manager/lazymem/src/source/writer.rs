@@ -4,9 +4,7 @@ use std::{fs::File, os::unix::fs::FileExt as _};
 
 use super::{
     WriteError,
-    format::{
-        Entry, HEADER_BYTES, Header, checksum, encode_table, length_fits, pages_with_data, runs,
-    },
+    format::{Entry, Header, Kind, checksum, length_fits, pages_with_data, runs, write_index},
 };
 use crate::extent::{CHUNK_BYTES, chunk_count, chunk_extent};
 
@@ -45,7 +43,7 @@ impl SparseWriter {
         if !length_fits(len_bytes) {
             return Err(WriteError::Length(len_bytes));
         }
-        let data_offset = Header::data_offset(len_bytes);
+        let data_offset = Header::data_offset(Kind::Plain, len_bytes);
         self.out
             .set_len(0)
             .and_then(|()| self.out.set_len(data_offset + len_bytes))
@@ -75,12 +73,7 @@ impl SparseWriter {
                 data_bytes += run.len;
             }
         }
-        let table = encode_table(&entries);
-        let header = Header::of(len_bytes, &table).encode();
-        self.out
-            .write_all_at(&table, HEADER_BYTES)
-            .and_then(|()| self.out.write_all_at(&header, 0))
-            .map_err(WriteError::io("write the header"))?;
+        write_index(Kind::Plain, &self.out, len_bytes, &entries)?;
         let written = Written {
             len_bytes,
             data_bytes,

@@ -11,5 +11,5 @@ mod uffd;
 
 pub(crate) use descriptors::{pidfd_getfd, pidfd_open, receive};
 pub(crate) use mapping::SharedMapping;
-pub(crate) use pagemap::try_pagemap_scan;
+pub(crate) use pagemap::{PageRegion, pagemap_scan, try_pagemap_scan};
 pub(crate) use uffd::{FaultBuffer, Outcome, Userfault, from_device, from_syscall};

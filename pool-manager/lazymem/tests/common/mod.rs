@@ -1,5 +1,4 @@
 //! Frozen memories for tests.
-#![expect(dead_code, reason = "each test binary uses a part of it")]
 
 use std::{fs::File, io::Write as _, os::unix::fs::FileExt as _, sync::Arc};
 
