@@ -2,7 +2,6 @@
 //! Frozen memory on disk: what is written is read, and what is damaged is refused by name.
 
 #[expect(dead_code, reason = "other tests use the rest")]
-#[expect(dead_code, reason = "each test binary uses a part of it")]
 mod common;
 
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
