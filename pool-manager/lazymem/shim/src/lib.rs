@@ -3,7 +3,7 @@
 //! The VMM is told that its memory is a shared mapping of a memfd, which keeps the memory out of its
 //! device state. This library sees the `mmap` of that one memfd, known by its inode, and nothing
 //! else; every other call goes to the kernel as it came. What it does is said by one environment
-//! variable, `THAW_SHIM` (see [`plan`]), which it takes out of the environment at once:
+//! variable, `THAW_SHIM` (see `plan`), which it takes out of the environment at once:
 //!
 //! - `whole`: the memfd holds everything. Mapped privately.
 //! - `file`: the memfd only stands for a file of frozen memory, which is mapped privately in its place.
