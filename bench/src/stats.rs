@@ -26,9 +26,9 @@ pub(crate) struct Latency {
 }
 
 impl Samples {
-    /// An empty set; three significant digits are kept.
+    /// An empty set of latencies of up to an hour; three significant digits are kept.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self(Histogram::new(3)?))
+        Ok(Self(Histogram::new_with_max(3_600_000_000, 3)?))
     }
 
     /// Adds one.

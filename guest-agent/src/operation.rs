@@ -8,7 +8,7 @@ use yamux::Stream;
 
 use crate::{
     agent::{Agent, Powers},
-    boot::{power_off, write_back},
+    boot::{PowerOff, write_back},
     code::code,
     exec::exec,
     failure::OperationError,
@@ -102,10 +102,11 @@ async fn shut_down(
             "this machine is not the agent's to power off",
         ));
     }
+    // A host that hangs up ends its session and this operation with it.
+    let _end = PowerOff;
     write_back();
     reply(output, &Reply::Done).await?;
     // The host closes its side when it has the reply; one that does not is not waited for.
     let _ = timeout(FAREWELL, input.next_frame()).await;
-    power_off();
     Ok(())
 }

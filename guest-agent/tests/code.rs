@@ -219,10 +219,12 @@ async fn an_interpreter_that_died_while_it_waited_is_replaced() {
     let host = prepared().await;
     for keep_interpreter in [false, true] {
         host.call(Request::Prove).await.unwrap();
-        let me = std::process::id().to_string();
-        host.exec(argv(&["pkill", "-9", "-P", &me, "python3"]))
-            .await
-            .unwrap();
+        let me = std::process::id();
+        // A process that was killed is not dead yet; a zombie is.
+        host.shell(&format!(
+            "pkill -9 -P {me} python3; while pgrep -P {me} -r R,S,D python3; do :; done"
+        ))
+        .await;
         let mut run = python("print(1)");
         run.keep_interpreter = keep_interpreter;
         assert_eq!(host.code(run).await.unwrap().out(), "1\n");

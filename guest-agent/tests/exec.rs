@@ -144,12 +144,16 @@ async fn the_program_gets_exactly_the_environment_folder_and_user_that_were_aske
 #[tokio::test]
 async fn nothing_of_the_agent_leaks_into_a_program() {
     let host = Host::local();
-    let outcome = host.shell("ls /proc/self/fd | wc -l; grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status; ps -o sid= -p $$; echo $$").await;
+    let outcome = host.shell("ls /proc/self/fd | wc -l; cat /proc/self/status | grep -E 'Sig(Blk|Ign|Cgt)'; ps -o sid= -p $$; echo $$").await;
     let lines: Vec<_> = outcome.out().lines().map(str::trim).collect();
     // 0, 1, 2, the folder that ls reads, and what this test was itself started with.
     assert_eq!(lines[0], (4 + inherited()).to_string());
     for line in &lines[1..4] {
-        assert!(line.ends_with("\t0000000000000000"), "{line}");
+        let (name, mask) = line.split_once(":\t").unwrap();
+        let mask = u64::from_str_radix(mask, 16).unwrap();
+        // 32 and 33 are the C library's own (nptl(7)): nobody can set them through it, and who started
+        // this test may have left them ignored.
+        assert_eq!(mask & !(3 << 31), 0, "{name} {mask:x}");
     }
     assert_eq!(lines[4], lines[5], "not a session of its own");
 }

@@ -25,3 +25,13 @@ pub(crate) fn power_off() {
     // A machine without a power switch: the VMM ends at a reset.
     let _ = reboot(RebootMode::RB_AUTOBOOT);
 }
+
+/// Powers the machine off when it is dropped, however the operation that holds it ends.
+#[derive(Debug)]
+pub(crate) struct PowerOff;
+
+impl Drop for PowerOff {
+    fn drop(&mut self) {
+        power_off();
+    }
+}

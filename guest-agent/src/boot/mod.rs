@@ -20,4 +20,4 @@ mod sys;
 pub use error::BootError;
 pub use machine::Machine;
 
-pub(crate) use end::{power_off, write_back};
+pub(crate) use end::{PowerOff, power_off, write_back};
