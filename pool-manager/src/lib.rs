@@ -22,6 +22,8 @@ mod images;
 mod lease;
 mod local_node;
 mod node;
+mod node_snapshots;
+mod node_vms;
 mod policy;
 mod pool;
 mod pools;
@@ -41,6 +43,10 @@ pub use node::{
     Lease, LeaseId, LeaseRequest, Node, NodeFigures, PoolInfo, PoolSettings, StartKind, TemplateId,
     TemplateInfo, TemplateSelector,
 };
+pub use node_snapshots::{
+    BadSnapshotId, Fork, NodeSnapshots, SnapshotError, SnapshotId, SnapshotInfo,
+};
+pub use node_vms::{KeptVm, NodeVms, VmError, VmEvent, VmState};
 pub use settings::SettingsError;
 pub use storage::{StorageError, StorageLock};
 pub use thaw_image as image;
