@@ -1,17 +1,30 @@
-//! Finds the guest agent that the binary carries inside itself.
+//! Finds what the binary carries inside itself.
 
 use std::{env, fs, path::PathBuf};
 
-/// Where `make agent` leaves it.
-const BUILT: &str = "../target/agent/x86_64-unknown-linux-gnu/agent/thaw-agent";
+/// Variable, where `make` leaves it, and its name in the build's folder.
+const CARRIED: [(&str, &str, &str); 2] = [
+    (
+        "THAW_AGENT_BIN",
+        "../target/agent/x86_64-unknown-linux-gnu/agent/thaw-agent",
+        "thaw-agent",
+    ),
+    (
+        "THAW_SHIM_BIN",
+        "../target/release/libthaw_lazymem_shim.so",
+        "thaw-shim.so",
+    ),
+];
 
 #[expect(clippy::unwrap_used, reason = "a build script fails by panicking")]
 fn main() {
-    println!("cargo::rerun-if-env-changed=THAW_AGENT_BIN");
-    let agent = env::var_os("THAW_AGENT_BIN").map_or_else(|| PathBuf::from(BUILT), PathBuf::from);
-    println!("cargo::rerun-if-changed={}", agent.display());
-    // Without it everything compiles, and what needs the agent says that it is missing.
-    let bytes = fs::read(&agent).unwrap_or_default();
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap()).join("thaw-agent");
-    fs::write(out, bytes).unwrap();
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap());
+    for (variable, built, name) in CARRIED {
+        println!("cargo::rerun-if-env-changed={variable}");
+        let file = env::var_os(variable).map_or_else(|| PathBuf::from(built), PathBuf::from);
+        println!("cargo::rerun-if-changed={}", file.display());
+        // Without it everything compiles, and what needs it says that it is missing.
+        let bytes = fs::read(&file).unwrap_or_default();
+        fs::write(out.join(name), bytes).unwrap();
+    }
 }

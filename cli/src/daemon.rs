@@ -63,6 +63,7 @@ impl Daemon {
             storage_root: root.clone(),
             accelerator: choice.accelerator,
             uids: UidRange::default(),
+            shim: embedded::shim()?.to_vec(),
         })
         .await?;
         let images = NodeConfig::images_folder(&lock);

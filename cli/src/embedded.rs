@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 
+const SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/thaw-shim.so"));
 const AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/thaw-agent"));
 
 /// The program that becomes PID 1 of every guest.
@@ -14,4 +15,16 @@ pub(crate) fn agent() -> Result<&'static [u8]> {
         "this thaw was built without its guest agent; build it with `make build`"
     );
     Ok(AGENT)
+}
+
+/// The library that is preloaded into every VMM and maps its guest's memory.
+///
+/// # Errors
+/// When this binary was built without it.
+pub(crate) fn shim() -> Result<&'static [u8]> {
+    ensure!(
+        !SHIM.is_empty(),
+        "this thaw was built without the library for guest memory; build it with `make build`"
+    );
+    Ok(SHIM)
 }

@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use thaw_vmm::{DiskError, Engine, ScratchDisk, Shell, ShellSpec, StartError, VmmId, copy_extents};
+use thaw_vmm::{
+    DiskError, Engine, ScratchDisk, Shell, ShellMemory, ShellSpec, StartError, VmmId, copy_extents,
+};
 
 use crate::{blocking::blocking, template::LoadedTemplate};
 
@@ -37,7 +39,7 @@ pub(crate) async fn spawn_shell(
         .spawn_shell(ShellSpec {
             id,
             shape: template.manifest.shape,
-            memory: Arc::clone(&template.memory),
+            memory: ShellMemory::Whole(Arc::clone(&template.memory)),
             root: template.root.clone(),
             scratch,
         })

@@ -63,10 +63,12 @@ impl World {
 
     async fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
+        let shim = std::env::var_os("THAW_SHIM_BIN").expect("THAW_SHIM_BIN; run `make test`");
         let engine = QemuConfig {
             storage_root: root.path().to_owned(),
             accelerator: Accelerator::Tcg,
             uids: UidRange::default(),
+            shim: fs::read(shim).expect("the shim; run `make shim`"),
         };
         let storage = StorageLock::take(root.path()).unwrap();
         let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();

@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use thaw_lazymem::{HandshakeError, ShimSetupError};
 use thiserror::Error;
 
 use crate::{GuestError, VmmEnd};
@@ -18,6 +19,12 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// Its guest memory could not be shared.
+    #[error("could not prepare the VMM's guest memory")]
+    Memory(#[from] ShimSetupError),
+    /// It did not hand over the userfaultfd of its guest memory.
+    #[error("the VMM did not hand over its guest memory")]
+    Handover(#[source] HandshakeError),
     /// The VMM's program could not be run.
     #[error("could not run {program}")]
     Spawn {

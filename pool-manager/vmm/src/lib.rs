@@ -42,6 +42,6 @@ pub use jail::{Jail, UidRange};
 pub use kernel::{GuestKernel, KernelError};
 pub use memory_figures::MemoryFigures;
 pub use qemu::{Accelerator, AcceleratorChoice, Qemu, QemuConfig, QemuError, choose_accelerator};
-pub use spec::{BadId, BootSpec, Frozen, RootDisk, RootFs, Shape, ShellSpec, VmmId};
+pub use spec::{BadId, BootSpec, Frozen, RootDisk, RootFs, Shape, ShellMemory, ShellSpec, VmmId};
 pub use thaw_guest_protocol as protocol;
 pub use tools::{MissingTool, check_tools};

@@ -4,7 +4,8 @@ use std::{fmt, fs::File, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use thaw_lazymem::TemplateMemory;
+use thaw_lazymem::{Arrival, PlainSource, TemplateMemory};
+use tokio::sync::oneshot;
 
 use crate::kernel::GuestKernel;
 
@@ -117,12 +118,30 @@ pub struct ShellSpec {
     pub id: VmmId,
     /// The template's shape.
     pub shape: Shape,
-    /// The template's memory, mapped privately.
-    pub memory: Arc<TemplateMemory>,
+    /// The template's memory.
+    pub memory: ShellMemory,
     /// The template's root disk.
     pub root: RootDisk,
     /// The scratch disk, of its final length; its content may be filled in until the restore.
     pub scratch: File,
+}
+
+/// Where a shell's guest memory comes from. The VMM maps it privately in every case: what the guest
+/// writes is its own, what it only reads it shares with the template's other clones.
+#[derive(Debug)]
+pub enum ShellMemory {
+    /// The template's memory is whole: the clone needs nobody any more.
+    Whole(Arc<TemplateMemory>),
+    /// The template's memory is filled on demand.
+    Lazy {
+        /// Not mapped without a page server.
+        template: Arc<TemplateMemory>,
+        /// Gets the VMM's userfaultfd as soon as there is one, which may be before the shell
+        /// listens; from then on a page server must answer. Dropped when the VMM gives none.
+        arrival: oneshot::Sender<Arrival>,
+    },
+    /// The template's file itself, [verified](PlainSource::verify); needs no userfaultfd.
+    File(Arc<PlainSource>),
 }
 
 /// What a machine was when it was frozen, without its disks.

@@ -10,10 +10,13 @@ mod support;
 use std::{collections::HashSet, time::Duration};
 
 use support::{Lab, exec, run, run_opening, shell};
+use thaw_lazymem::{Memory, PageServer, Recording};
 use thaw_vmm::{
-    EndKind, Engine, RestoreError, VmmId,
+    EndKind, Engine, RestoreError, ShellMemory, StartError, VmmId,
     protocol::{ExitStatus, Opening, Request, Wake},
 };
+
+use tokio::{sync::oneshot, time::timeout};
 
 const RESTORE: Duration = Duration::from_secs(10);
 
@@ -45,6 +48,88 @@ async fn a_booted_guest_freezes_and_its_clones_run_what_they_are_told() {
     assert_eq!(ran.exit.status, ExitStatus::Exited(7));
     assert_eq!(machine.kill().await.kind, EndKind::Killed);
     lab.nothing_is_left().await;
+}
+
+async fn echo_in(machine: &dyn thaw_vmm::Machine) {
+    machine.resume().await.unwrap();
+    let ran = run(machine, &["sh", "-c", "echo $((6*7))"]).await;
+    assert_eq!(ran.stdout, "42\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_runs_while_its_memory_is_filled_and_goes_on_when_it_is_whole() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+    let server = PageServer::start().unwrap();
+    let memory = template.memory();
+    let (sender, arrival) = oneshot::channel();
+    let lazy = ShellMemory::Lazy {
+        template: memory.clone(),
+        arrival: sender,
+    };
+    let (shell, clone) = tokio::join!(lab.shell_with(&template, lazy), async {
+        let pages = Memory::Shared(memory.clone());
+        server
+            .attach(arrival.await.unwrap(), pages, Recording::Off)
+            .unwrap()
+    });
+    let machine = shell
+        .unwrap()
+        .restore(template.device_state.clone(), RESTORE)
+        .await
+        .unwrap();
+    echo_in(&*machine).await;
+    assert!(clone.fault_count() > 0 && !memory.is_whole());
+    clone.complete().unwrap();
+    timeout(RESTORE, clone.independent())
+        .await
+        .unwrap()
+        .unwrap();
+    drop((clone, server));
+    echo_in(&*machine).await;
+    let _ = machine.kill().await;
+    lab.nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_whose_userfaultfd_nobody_wants_does_not_start() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+    let (arrival, nobody) = oneshot::channel();
+    drop(nobody);
+    let lazy = ShellMemory::Lazy {
+        template: template.memory(),
+        arrival,
+    };
+    let error = lab.shell_with(&template, lazy).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            StartError::Prepare {
+                what: "page server",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    lab.nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_runs_on_a_private_mapping_of_the_templates_file() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+    let file = ShellMemory::File(template.source.clone());
+    let machine = lab
+        .shell_with(&template, file)
+        .await
+        .unwrap()
+        .restore(template.device_state.clone(), RESTORE)
+        .await
+        .unwrap();
+    echo_in(&*machine).await;
+    let _ = machine.kill().await;
+    template.source.verify().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

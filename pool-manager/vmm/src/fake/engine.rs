@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    fmt,
+    fs::File,
+    io,
     os::{fd::AsFd as _, unix::fs::FileExt as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,7 +15,8 @@ use tokio_util::task::TaskTracker;
 
 use super::machine::{FakeMachine, FakeProcess, FakeShell};
 use crate::{
-    BootSpec, EndKind, Engine, EngineIdentity, Machine, Shell, ShellSpec, StartError, VmmId,
+    BootSpec, EndKind, Engine, EngineIdentity, Machine, Shell, ShellMemory, ShellSpec, StartError,
+    VmmId,
 };
 
 /// What the memory of a frozen fake guest begins with.
@@ -164,21 +167,10 @@ impl Engine for FakeEngine {
         if self.shared.fails(|faults| &mut faults.spawn_failures) {
             return Err(injected("spawn"));
         }
-        let memory =
-            spec.memory
-                .fd()
-                .try_clone_to_owned()
-                .map_err(|source| StartError::Prepare {
-                    what: "memory",
-                    source,
-                })?;
-        let mut mark = [0; FROZEN_MARK.len()];
-        std::fs::File::from(memory)
-            .read_exact_at(&mut mark, 0)
-            .map_err(|source| StartError::Prepare {
-                what: "memory",
-                source,
-            })?;
+        let mark = beginning(&spec.memory).map_err(|source| StartError::Prepare {
+            what: "memory",
+            source,
+        })?;
         if mark != FROZEN_MARK || spec.scratch.as_fd().try_clone_to_owned().is_err() {
             return Err(StartError::Prepare {
                 what: "memory",
@@ -205,6 +197,24 @@ impl Engine for FakeEngine {
         self.shared.tracker.wait().await;
         self.shared.tracker.reopen();
     }
+}
+
+/// What a guest would find at the start of its memory.
+fn beginning(memory: &ShellMemory) -> io::Result<[u8; FROZEN_MARK.len()]> {
+    let mut mark = [0; FROZEN_MARK.len()];
+    match memory {
+        // Not through the source: whatever is not in the memfd is not there for a clone.
+        ShellMemory::Whole(template) => {
+            File::from(template.fd().try_clone_to_owned()?).read_exact_at(&mut mark, 0)?;
+        }
+        ShellMemory::File(source) => source
+            .file()
+            .read_exact_at(&mut mark, source.data_offset())?,
+        ShellMemory::Lazy { .. } => {
+            return Err(io::Error::other("a fake VMM has no userfaultfd"));
+        }
+    }
+    Ok(mark)
 }
 
 fn injected(what: &'static str) -> StartError {

@@ -9,7 +9,6 @@ use crate::{RootFs, Shape};
 
 /// The numbers under which the child finds its descriptors.
 pub(super) mod fd {
-    pub(in super::super) const MEMORY: i32 = 10;
     pub(in super::super) const ROOT: i32 = 11;
     pub(in super::super) const SCRATCH: i32 = 12;
     pub(in super::super) const QMP: i32 = 13;
@@ -19,6 +18,10 @@ pub(super) mod fd {
     pub(in super::super) const KERNEL: i32 = 17;
     pub(in super::super) const INITRAMFS: i32 = 18;
     pub(in super::super) const VHOST_VSOCK: i32 = 19;
+    /// The library that maps a shell's memory; read by the dynamic linker.
+    pub(in super::super) const SHIM: i32 = 20;
+    /// Last, because a shell's memory brings further descriptors (`SHIM_DESCRIPTORS` in all).
+    pub(in super::super) const MEMORY: i32 = 21;
 }
 
 /// What the guest is given to start from.
@@ -26,7 +29,8 @@ pub(super) mod fd {
 pub(super) enum Start {
     /// A kernel, and memory that is its own.
     Boot,
-    /// A device state that will come, and a template's memory mapped privately.
+    /// A device state that will come, and a template's memory, which the shim maps privately. QEMU
+    /// believes that it is shared, which keeps it out of device states.
     Incoming,
 }
 
@@ -80,14 +84,10 @@ impl Invocation<'_> {
     }
 
     fn machine(&self, arguments: &mut Arguments) {
-        let share = match self.start {
-            Start::Boot => "on",
-            Start::Incoming => "off",
-        };
         arguments.pair(
             "-object",
             format!(
-                "memory-backend-file,id=ram,mem-path=/proc/self/fd/{},size={}M,share={share},prealloc=off",
+                "memory-backend-file,id=ram,mem-path=/proc/self/fd/{},size={}M,share=on,prealloc=off",
                 fd::MEMORY,
                 self.shape.memory_mib
             ),
@@ -256,10 +256,10 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_has_no_kernel_and_maps_its_memory_privately() {
+    fn a_shell_has_no_kernel_and_believes_that_its_memory_is_shared() {
         let shell = arguments(Start::Incoming, Transport::Serial);
         assert!(shell.contains("-incoming defer"));
-        assert!(shell.contains("share=off"));
+        assert!(shell.contains("share=on"));
         assert!(!shell.contains("-kernel"));
     }
 

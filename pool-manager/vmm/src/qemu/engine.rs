@@ -21,6 +21,7 @@ use super::{
     argv::{Start, fd},
     launch::{Launch, VHOST_VSOCK, launch, prepare},
     machine::QemuMachine,
+    memory::Shim,
     shell::QemuShell,
     tsc::TscSample,
 };
@@ -41,6 +42,8 @@ pub struct QemuConfig {
     pub accelerator: Accelerator,
     /// The uids that VMMs run as.
     pub uids: UidRange,
+    /// The library that maps guest memory, to be preloaded into QEMU (`thaw-lazymem-shim`).
+    pub shim: Vec<u8>,
 }
 
 /// QEMU can't be used.
@@ -61,6 +64,15 @@ pub enum QemuError {
     /// It is too old.
     #[error("QEMU {0} is too old; 7.2 or newer is needed")]
     TooOld(String),
+    /// The library that maps guest memory could not be written.
+    #[error("could not write the library for guest memory into {path}")]
+    Shim {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The run folder could not be made.
     #[error("could not make {path}")]
     RunFolder {
@@ -85,6 +97,7 @@ pub(super) struct Context {
     pub(super) program: PathBuf,
     pub(super) accelerator: Accelerator,
     pub(super) jail: Jail,
+    pub(super) shim: Shim,
     pub(super) run_folder: PathBuf,
     pub(super) tag: String,
     pub(super) tracker: TaskTracker,
@@ -116,6 +129,9 @@ impl Qemu {
             path: run_folder.clone(),
             source,
         })?;
+        let run = config.storage_root.join("run");
+        let shim = Shim::write(&run, &config.shim)
+            .map_err(|source| QemuError::Shim { path: run, source })?;
         let vsock = Path::new(VHOST_VSOCK).exists();
         let identity = EngineIdentity {
             name: "qemu".to_owned(),
@@ -127,6 +143,7 @@ impl Qemu {
             program,
             accelerator: config.accelerator,
             jail: Jail::new(config.uids),
+            shim,
             run_folder,
             tag: tag_of(&config.storage_root),
             tracker: TaskTracker::new(),
@@ -168,6 +185,7 @@ impl Engine for Qemu {
                     (fd::KERNEL, spec.kernel.image().as_fd()),
                     (fd::INITRAMFS, spec.kernel.initramfs().as_fd()),
                 ],
+                memory: None,
             },
         )
         .await?;
@@ -191,8 +209,13 @@ impl Engine for Qemu {
             let kept = keep
                 .iter()
                 .any(|id| entry.file_name().to_str() == Some(id.as_str()));
-            if !kept {
-                std::fs::remove_dir_all(entry.path())?;
+            if kept {
+                continue;
+            }
+            match std::fs::remove_dir_all(entry.path()) {
+                // Its VMM was this engine's own, whose task was quicker.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
             }
         }
         Ok(ended)

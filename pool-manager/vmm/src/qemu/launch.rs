@@ -1,6 +1,7 @@
 //! Starts one QEMU: descriptors, sockets, privileges, process.
 
 use std::{
+    ffi::OsString,
     fs::File,
     io,
     os::{
@@ -16,6 +17,7 @@ use tokio::{net::UnixStream, process::Command};
 use super::{
     argv::{Invocation, Start, Transport, fd},
     engine::Context,
+    memory::PreparedMemory,
     qmp::Qmp,
 };
 use crate::{
@@ -65,6 +67,8 @@ pub(super) struct Launch<'a> {
     pub(super) start: Start,
     /// Number in the child and what it is.
     pub(super) descriptors: Vec<(i32, BorrowedFd<'a>)>,
+    /// A shell's memory.
+    pub(super) memory: Option<PreparedMemory>,
 }
 
 /// Where each of the three sockets has one end in the child and one here.
@@ -108,7 +112,16 @@ pub(super) async fn launch(context: &Context, launch: Launch<'_>) -> Result<Laun
             .map_err(prepare("descriptors"))?;
         mappings.push(mapping(*number, copy));
     }
-    let child = spawn(context, arguments, mappings, &cell)?;
+    let mut environment = Vec::new();
+    let mut handover = None;
+    if let Some(memory) = launch.memory {
+        environment.extend_from_slice(memory.setup.environment());
+        mappings.push(mapping(fd::SHIM, memory.shim));
+        let descriptors = memory.setup.into_descriptors().into_iter();
+        mappings.extend(descriptors.map(|(number, descriptor)| mapping(number, descriptor)));
+        handover = memory.handover;
+    }
+    let child = spawn(context, arguments, environment, mappings, &cell)?;
     let process = Process::own(
         &context.tracker,
         launch.id,
@@ -119,7 +132,17 @@ pub(super) async fn launch(context: &Context, launch: Launch<'_>) -> Result<Laun
     if let Err(error) = Cell::prefer_in_oom(process.pid()) {
         tracing::debug!(%error, "could not make a VMM the first to go when memory runs out");
     }
-    let qmp = connect(&process, qmp.stream).await?;
+    // QEMU may need pages of its memory before it greets.
+    let handed_over = async {
+        match handover {
+            Some(handover) => handover.complete().await,
+            None => Ok(()),
+        }
+    };
+    let (qmp, handed_over) = tokio::join!(connect(&process, qmp.stream), handed_over);
+    // If QEMU ended, it has said why.
+    let qmp = qmp?;
+    handed_over?;
     Ok(Launched {
         process,
         qmp,
@@ -150,7 +173,8 @@ fn agent_channel(
 )]
 fn spawn(
     context: &Context,
-    arguments: Vec<std::ffi::OsString>,
+    arguments: Vec<OsString>,
+    environment: Vec<(&'static str, OsString)>,
     mappings: Vec<FdMapping>,
     cell: &Cell,
 ) -> Result<tokio::process::Child, StartError> {
@@ -158,6 +182,7 @@ fn spawn(
     command
         .args(arguments)
         .env_clear()
+        .envs(environment)
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -13,6 +13,7 @@ mod argv;
 mod engine;
 mod launch;
 mod machine;
+mod memory;
 mod qmp;
 mod shell;
 mod tsc;

@@ -34,6 +34,7 @@ impl QemuShell {
         fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES))
             .map_err(|errno| prepare("pipe")(errno.into()))?;
         let device_state = pipe::Sender::from_owned_fd(writer).map_err(prepare("pipe"))?;
+        let memory = context.shim.prepare(spec.memory)?;
         let launched = launch(
             context,
             Launch {
@@ -42,11 +43,11 @@ impl QemuShell {
                 root_fs: spec.root.fs,
                 start: Start::Incoming,
                 descriptors: vec![
-                    (fd::MEMORY, spec.memory.fd()),
                     (fd::ROOT, spec.root.file.as_fd()),
                     (fd::SCRATCH, spec.scratch.as_fd()),
                     (fd::DEVICE_STATE, reader.as_fd()),
                 ],
+                memory: Some(memory),
             },
         )
         .await?;

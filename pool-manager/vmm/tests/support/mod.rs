@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use thaw_lazymem::{PlainSource, SparseWriter, TemplateMemory};
 use thaw_vmm::{
     Accelerator, BootSpec, Engine, GuestKernel, Machine, Output, Qemu, QemuConfig, RootDisk,
-    RootFs, RunInput, RunOutput, ScratchDisk, Shape, Shell, ShellSpec, UidRange, VmmId,
-    copy_extents,
+    RootFs, RunInput, RunOutput, ScratchDisk, Shape, Shell, ShellMemory, ShellSpec, StartError,
+    UidRange, VmmId, copy_extents,
     protocol::{Exec, Exit, Opening, Program, Request},
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct Lab {
 
 pub(crate) struct Template {
     pub(crate) device_state: Bytes,
-    memory: Arc<TemplateMemory>,
+    pub(crate) source: Arc<PlainSource>,
     scratch: File,
 }
 
@@ -50,10 +50,12 @@ impl Lab {
         // A storage root that lies deep, as some do: socket addresses must not care.
         let storage = folder.path().join("a".repeat(100));
         fs::create_dir(&storage).unwrap();
+        let shim = std::env::var_os("THAW_SHIM_BIN").expect("THAW_SHIM_BIN; run `make test`");
         let config = QemuConfig {
             storage_root: storage,
             accelerator: Accelerator::Tcg,
             uids: UidRange::default(),
+            shim: fs::read(shim).expect("the shim; run `make shim`"),
         };
         let agent = std::env::var_os("THAW_AGENT_BIN").expect("THAW_AGENT_BIN; run `make test`");
         let agent = fs::read(agent).expect("the guest agent; run `make agent`");
@@ -90,26 +92,36 @@ impl Lab {
             .unwrap();
         let _ = machine.kill().await;
         let source = Arc::new(PlainSource::open(file).unwrap());
-        let memory = Arc::new(TemplateMemory::new(source, "test").unwrap());
-        memory.fill_all().unwrap();
         Template {
             device_state: frozen.device_state,
-            memory,
+            source,
             scratch,
         }
     }
 
     pub(crate) async fn shell(&self, template: &Template) -> Box<dyn Shell> {
+        let memory = template.memory();
+        memory.fill_all().unwrap();
+        self.shell_with(template, ShellMemory::Whole(memory))
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn shell_with(
+        &self,
+        template: &Template,
+        memory: ShellMemory,
+    ) -> Result<Box<dyn Shell>, StartError> {
         let scratch = ScratchDisk::unnamed(self.folder.path(), SCRATCH_BYTES).unwrap();
         copy_extents(&template.scratch, &scratch).unwrap();
         let spec = ShellSpec {
             id: VmmId::random("shell").unwrap(),
             shape: SHAPE,
-            memory: template.memory.clone(),
+            memory,
             root: self.root.clone(),
             scratch,
         };
-        self.engine.spawn_shell(spec).await.unwrap()
+        self.engine.spawn_shell(spec).await
     }
 
     pub(crate) async fn nothing_is_left(&self) {
@@ -121,6 +133,13 @@ impl Lab {
             "a run folder is left"
         );
         assert!(self.engine.end_orphans(&[]).await.unwrap().is_empty());
+    }
+}
+
+impl Template {
+    /// The template's memory, empty.
+    pub(crate) fn memory(&self) -> Arc<TemplateMemory> {
+        Arc::new(TemplateMemory::new(self.source.clone(), "test").unwrap())
     }
 }
 
