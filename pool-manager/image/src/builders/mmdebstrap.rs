@@ -14,8 +14,10 @@ use crate::work::Work;
 pub(crate) const TOOL: &str = "mmdebstrap";
 pub(crate) const PACKAGE: &str = "mmdebstrap";
 
-/// Documentation and translations, which nothing in a sandbox reads. Licences stay.
-const DPKG_OPTIONS: [&str; 7] = [
+/// No flush to the disk with every file: what is half-made is thrown away, and the store flushes what it keeps.
+/// No documentation and translations, which nothing in a sandbox reads. Licences stay.
+const DPKG_OPTIONS: [&str; 8] = [
+    "force-unsafe-io",
     "path-exclude=/usr/share/doc/*",
     "path-include=/usr/share/doc/*/copyright",
     "path-exclude=/usr/share/man/*",

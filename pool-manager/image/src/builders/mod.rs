@@ -3,6 +3,7 @@
 mod error;
 mod group;
 mod mmdebstrap;
+mod root_time;
 mod sqfstar;
 mod tail;
 mod tools;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::builders::BuilderError;
 use crate::builders::group::{Group, Program};
+use crate::builders::root_time::set_root_time;
 use crate::layers::{Tree, compose};
 use crate::progress::Progress;
 use crate::work::Work;
@@ -46,7 +47,6 @@ pub(crate) async fn write_squashfs(
         ("-root-mode", format!("{:o}", root.mode)),
         ("-root-uid", root.uid.to_string()),
         ("-root-gid", root.gid.to_string()),
-        ("-root-time", root.mtime.to_string()),
     ] {
         arguments.extend([option.into(), value.into()]);
     }
@@ -73,7 +73,8 @@ pub(crate) async fn write_squashfs(
         .map_err(|panic| feed_error(io::Error::other(panic)))?;
     // When the builder fails its own words say more than our broken pipe.
     finished?;
-    fed.map_err(feed_error)
+    fed.map_err(feed_error)?;
+    set_root_time(out, root.mtime).map_err(feed_error)
 }
 
 fn feed(work: &Work, tree: &Tree, stdin: std::fs::File) -> io::Result<()> {
