@@ -1,0 +1,10 @@
+//! The real thing: `thaw serve` with real VMs, used through its commands, over HTTP and by clients of other systems.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts the programs that it tests"
+)]
+
+mod end_to_end;
+mod support;

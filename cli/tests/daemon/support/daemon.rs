@@ -1,0 +1,121 @@
+//! `thaw serve` as a child of the test.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    thread,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+use super::{prepared, text};
+
+/// The program under test.
+pub(super) const THAW: &str = env!("CARGO_BIN_EXE_thaw");
+
+/// A daemon on a storage root of its own; ended when dropped.
+pub(crate) struct Daemon {
+    process: Child,
+    server: String,
+    storage: TempDir,
+    arguments: Vec<String>,
+}
+
+impl Daemon {
+    /// On an empty storage root: the first use of an image makes it.
+    pub(crate) fn start() -> Self {
+        Self::serve(tempfile::tempdir().unwrap(), &[])
+    }
+
+    /// On a storage root that has the image `python` and its template of 256 MiB, with more arguments
+    /// for `thaw serve`.
+    pub(crate) fn with_python(arguments: &[&str]) -> Self {
+        Self::serve(prepared::storage(), arguments)
+    }
+
+    fn serve(storage: TempDir, arguments: &[&str]) -> Self {
+        let arguments: Vec<_> = arguments.iter().map(|&word| word.to_owned()).collect();
+        let (process, server) = serve(storage.path(), &arguments);
+        Self {
+            process,
+            server,
+            storage,
+            arguments,
+        }
+    }
+
+    /// Runs a command of `thaw` against it.
+    pub(crate) fn thaw(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// A command of `thaw` against it, to be started by the test.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(THAW);
+        command.args(arguments).env("THAW_SERVER", &self.server);
+        command
+    }
+
+    /// Runs a command that must succeed; returns what it printed.
+    pub(crate) fn says(&self, arguments: &[&str]) -> String {
+        let done = self.thaw(arguments);
+        let (out, err) = (text(&done.stdout), text(&done.stderr));
+        assert!(done.status.success(), "thaw {arguments:?}: {out}{err}");
+        out
+    }
+
+    /// Ends the process with a signal and waits for its end.
+    pub(crate) fn stop(&mut self, signal: Signal) {
+        let pid = Pid::from_raw(self.process.id() as i32);
+        kill(pid, signal).unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again on its storage root, at another port.
+    pub(crate) fn start_again(&mut self) {
+        (self.process, self.server) = serve(self.storage.path(), &self.arguments);
+    }
+
+    /// VMMs of this daemon's storage root: their sockets lie in its run folder.
+    pub(crate) fn vmms(&self) -> usize {
+        let run = self.storage.path().join("run/vmm");
+        fs::read_dir(run).map_or(0, Iterator::count)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Ok(None) = self.process.try_wait() {
+            self.stop(Signal::SIGTERM);
+        }
+    }
+}
+
+/// Starts a daemon and waits until it says where it listens.
+pub(super) fn serve(storage: &Path, arguments: &[String]) -> (Child, String) {
+    let mut process = Command::new(THAW)
+        .args(["serve", "--listen", "127.0.0.1:0", "--accel", "tcg"])
+        .arg("--storage")
+        .arg(storage)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(process.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    // What it prints later must find a reader.
+    thread::spawn(move || output.read_to_end(&mut Vec::new()));
+    let server = line
+        .trim()
+        .strip_prefix("Thaw listens on ")
+        .expect("the daemon says where it listens")
+        .to_owned();
+    (process, server)
+}

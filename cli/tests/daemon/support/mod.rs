@@ -1,0 +1,11 @@
+//! A daemon as a user starts it, on a storage root of its own.
+
+mod daemon;
+mod prepared;
+
+pub(crate) use daemon::Daemon;
+
+/// Output as text.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,64 @@
+//! The image `python` and its template, made once for all tests and linked into each storage root.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+
+use super::daemon::{THAW, serve};
+
+/// What Thaw never writes again once it is there.
+const FOLDERS: [&str; 2] = ["images", "templates"];
+
+/// A new storage root with the image and the template in it.
+pub(super) fn storage() -> TempDir {
+    let source = made_once();
+    // On the same file system, so that the files can be linked.
+    let storage = tempfile::tempdir_in(source.parent().unwrap()).unwrap();
+    for folder in FOLDERS {
+        link(&source.join(folder), &storage.path().join(folder));
+    }
+    storage
+}
+
+/// The folder that everything is linked from. A template that is not of this build is baked anew.
+fn made_once() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prepared");
+    fs::create_dir_all(&folder).unwrap();
+    let lock = File::create(folder.join("lock")).unwrap();
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive).expect("the lock of the test storage");
+    let root = folder.join("storage");
+    fs::create_dir_all(&root).unwrap();
+    let (mut process, server) = serve(&root, &[]);
+    let ran = Command::new(THAW)
+        .args(["run", "python", "--", "true"])
+        .env("THAW_SERVER", server)
+        .output();
+    kill(Pid::from_raw(process.id() as i32), Signal::SIGTERM).unwrap();
+    process.wait().unwrap();
+    let ran = ran.unwrap();
+    assert!(ran.status.success(), "{}", super::text(&ran.stderr));
+    root
+}
+
+fn link(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (old, new) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            link(&old, &new);
+        } else {
+            fs::hard_link(&old, &new).unwrap();
+        }
+    }
+}
