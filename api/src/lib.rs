@@ -3,10 +3,11 @@
 //! Only this crate knows HTTP. A request goes through these layers:
 //!
 //! ```text
-//! listener (bounded) ─► observe (id, span, count) ─► gate (Host, Origin) ─► route ─► convert ─► runner
+//! listener (bounded) ─► observe (id, span, count) ─► gate (Host, Origin) ─► auth (who, may they) ─► route ─► convert ─► runner
 //!                                                                            ◄── failure: code, status, hint
 //! ```
 
+mod auth;
 mod body;
 mod config;
 mod convert;
@@ -25,6 +26,8 @@ mod router;
 mod server;
 mod state;
 mod templates;
+#[cfg(test)]
+mod testing;
 mod vms;
 mod work;
 

@@ -11,6 +11,7 @@ use thaw_api_types::ErrorCode;
 use thaw_runner::Runner;
 
 use crate::{
+    auth::Routes,
     config::ApiConfig,
     error::ApiError,
     exec, gate, health, images, observe, openapi, pools,
@@ -36,8 +37,9 @@ impl Service {
     }
 }
 
-fn router(app: App) -> Router {
-    Router::new()
+/// Every route. Each needs its rows in the [table](crate::auth) of who may do what.
+pub(crate) fn routes() -> Routes {
+    Routes::default()
         .route("/v1/exec", post(exec::exec))
         .route("/v1/images", get(images::list).post(images::add))
         // Names hold slashes, so the rest of the path is one name.
@@ -62,6 +64,11 @@ fn router(app: App) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::json))
         .route("/docs", get(openapi::docs))
+}
+
+pub(crate) fn router(app: App) -> Router {
+    routes()
+        .into_router()
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), gate::check))

@@ -85,6 +85,10 @@ error_codes! {
     HostNotAllowed = "host_not_allowed", 403;
     /// A web page of another origin may not call this server.
     OriginNotAllowed = "origin_not_allowed", 403;
+    /// The server does not know who asks.
+    Unauthorized = "unauthorized", 401;
+    /// Whoever asks is known and may not do this.
+    Forbidden = "forbidden", 403;
     /// No such image here, in the Docker daemon or in the registry.
     ImageNotFound = "image_not_found", 404;
     /// The image is still being made; the making goes on, try again.

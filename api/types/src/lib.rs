@@ -13,6 +13,7 @@ pub mod limits;
 mod node;
 mod pool;
 mod progress;
+mod scope;
 mod stream;
 mod template;
 mod vm;
@@ -28,6 +29,7 @@ pub use image::{
 pub use node::{Health, Readiness};
 pub use pool::{PoolInfo, PoolList, SetPoolRequest};
 pub use progress::ProgressEvent;
+pub use scope::{Scope, UnknownScope};
 pub use stream::{ExecEvent, OutputChunk};
 pub use template::{EnsureTemplateRequest, TemplateInfo, TemplateList};
 pub use vm::{CreateVmRequest, VmInfo, VmList, VmState};

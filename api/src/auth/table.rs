@@ -1,0 +1,130 @@
+//! The one table of who may do what.
+//!
+//! Every route has a row for each of its methods. What has no row is refused, whoever asks; a test walks the
+//! router and fails for every route without a row and every row without a route.
+//!
+//! To add a route, add its row: what only looks needs `read`, what runs something inside a VM `invoke`, what
+//! makes, changes or removes something `manage`, and what is about keys and the audit log `admin`.
+
+use axum::http::Method;
+use thaw_api_types::Scope;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everyone, known or not.
+    Open,
+    /// Who has a scope that implies this one.
+    Needs(Scope),
+}
+
+/// One route, as the router and OpenAPI write it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// The method, or [`EVERY`].
+    pub(crate) method: &'static str,
+    /// The pattern of the path.
+    pub(crate) path: &'static str,
+    /// Who may use it.
+    pub(crate) access: Access,
+}
+
+/// In place of a method: whatever the method. For routes that pass requests on, such as a port's.
+pub(crate) const EVERY: &str = "*";
+
+const OPEN: Access = Access::Open;
+const READ: Access = Access::Needs(Scope::Read);
+const INVOKE: Access = Access::Needs(Scope::Invoke);
+const MANAGE: Access = Access::Needs(Scope::Manage);
+
+#[rustfmt::skip]
+pub(crate) const TABLE: &[Row] = &[
+    // Programs.
+    row("POST",   "/v1/exec", INVOKE),
+    // Images. `debian:` sources and Dockerfiles need `admin`; the route looks into the body for that.
+    row("GET",    "/v1/images", READ),
+    row("POST",   "/v1/images", MANAGE),
+    row("GET",    "/v1/images/{*name}", READ),
+    row("DELETE", "/v1/images/{*name}", MANAGE),
+    // Templates and pools.
+    row("GET",    "/v1/templates", READ),
+    row("POST",   "/v1/templates", MANAGE),
+    row("GET",    "/v1/templates/{id}", READ),
+    row("DELETE", "/v1/templates/{id}", MANAGE),
+    row("GET",    "/v1/pools", READ),
+    row("PUT",    "/v1/pools", MANAGE),
+    // VMs.
+    row("GET",    "/v1/vms", READ),
+    row("POST",   "/v1/vms", MANAGE),
+    row("GET",    "/v1/vms/{id}", READ),
+    row("DELETE", "/v1/vms/{id}", MANAGE),
+    row("POST",   "/v1/vms/{id}/exec", INVOKE),
+    // The server itself.
+    row("GET",    "/healthz", OPEN),
+    row("GET",    "/readyz", OPEN),
+    row("GET",    "/metrics", READ),
+    row("GET",    "/openapi.json", OPEN),
+    row("GET",    "/docs", OPEN),
+];
+
+const fn row(method: &'static str, path: &'static str, access: Access) -> Row {
+    Row {
+        method,
+        path,
+        access,
+    }
+}
+
+/// The rows of one path.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows(Vec<Row>);
+
+impl Rows {
+    pub(crate) fn of(path: &str) -> Self {
+        let rows = TABLE.iter().filter(|row| row.path == path);
+        Self(rows.copied().collect())
+    }
+
+    /// Who may use this method; none when there is no row for it. HEAD is GET without the body.
+    pub(crate) fn access(&self, method: &Method) -> Option<Access> {
+        let wanted = match *method {
+            Method::HEAD => "GET",
+            _ => method.as_str(),
+        };
+        let row = self.0.iter().find(|row| row.method == wanted);
+        let row = row.or_else(|| self.0.iter().find(|row| row.method == EVERY));
+        row.map(|row| row.access)
+    }
+
+    /// The methods that have a row, for the header Allow; empty when the path has none.
+    pub(crate) fn methods(&self) -> String {
+        let mut methods: Vec<_> = self.0.iter().map(|row| row.method).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_route_has_two_rows() {
+        for (index, row) in TABLE.iter().enumerate() {
+            let same = |other: &&Row| (other.method, other.path) == (row.method, row.path);
+            let twice = TABLE[..index].iter().find(same);
+            assert!(twice.is_none(), "{} {}", row.method, row.path);
+        }
+    }
+
+    #[test]
+    fn what_has_no_row_is_nobodys() {
+        let rows = Rows::of("/v1/pools");
+        assert_eq!(rows.access(&Method::HEAD), Some(READ));
+        assert_eq!(rows.access(&Method::PUT), Some(MANAGE));
+        assert_eq!(rows.access(&Method::DELETE), None);
+        assert_eq!(Rows::of("/v1/none").access(&Method::GET), None);
+    }
+}

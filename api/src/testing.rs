@@ -1,0 +1,45 @@
+//! The service over a node without virtual machines, for tests.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use thaw_runner::{
+    Runner, RunnerLimits,
+    node::{
+        LocalNode, NodeConfig, NodeLimits, StorageLock,
+        image::ImageStore,
+        vmm::{FakeEngine, GuestKernel},
+    },
+};
+
+use crate::{config::ApiConfig, state::App};
+
+/// The service, its runner and its node on a storage root of their own.
+pub(crate) struct World {
+    pub(crate) app: App,
+    _folder: TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = StorageLock::take(folder.path()).unwrap();
+        let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
+        let config = NodeConfig {
+            storage,
+            engine: Arc::new(FakeEngine::default()),
+            engine_reason: "a test asked for it".to_owned(),
+            images: Arc::new(images),
+            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
+            limits: NodeLimits::default(),
+        };
+        let node = LocalNode::open(config).await.unwrap();
+        let runner = Runner::new(Arc::new(node), RunnerLimits::default());
+        let config = ApiConfig::new(folder.path().join("run/uploads"));
+        let app = App::new(runner, config).unwrap();
+        Self {
+            app,
+            _folder: folder,
+        }
+    }
+}
