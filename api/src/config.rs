@@ -13,6 +13,9 @@ pub struct ApiConfig {
     pub allowed_hosts: Vec<String>,
     /// Answer for every address too, though not for every name: a listener beyond loopback needs it.
     pub allow_any_address: bool,
+    /// Whether other machines can reach the service and nobody said that this is fine without authentication: while
+    /// that is off, nothing is served. Default: false.
+    pub exposed: bool,
 }
 
 impl ApiConfig {
@@ -23,6 +26,7 @@ impl ApiConfig {
             max_upload_bytes: 20 << 30,
             allowed_hosts: Vec::new(),
             allow_any_address: false,
+            exposed: false,
         }
     }
 }

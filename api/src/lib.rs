@@ -7,7 +7,7 @@
 //!                                                                            ◄── failure: code, status, hint
 //! ```
 
-mod auth;
+pub mod auth;
 mod body;
 mod config;
 mod convert;
@@ -32,7 +32,7 @@ mod vms;
 mod work;
 
 pub use config::{ApiConfig, ServerConfig};
-pub use listen::{ListenError, listen};
+pub use listen::{ListenError, is_loopback, listen};
 pub use openapi::document;
 pub use router::Service;
 pub use server::{Stopped, serve};

@@ -8,7 +8,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::serve::Listener;
+use axum::{
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -21,7 +24,7 @@ use tokio::{
 pub enum ListenError {
     /// Everyone who reaches the address could run programs.
     #[error(
-        "{0} can be reached from other machines, and Thaw has no authentication yet; listen on 127.0.0.1, or add --insecure if the network keeps strangers out"
+        "{0} can be reached from other machines, and authentication is off; turn it on with `thaw auth init`, listen on 127.0.0.1, or add --insecure if the network keeps strangers out"
     )]
     NotLoopback(SocketAddr),
     /// The address can't be had.
@@ -35,12 +38,16 @@ pub enum ListenError {
     },
 }
 
-/// Listens on an address. One that other machines can reach is refused unless `insecure`.
+/// Listens on an address. One that other machines can reach is refused unless authentication is on, or `insecure`.
 ///
 /// # Errors
 /// See [`ListenError`].
-pub async fn listen(address: SocketAddr, insecure: bool) -> Result<TcpListener, ListenError> {
-    if !insecure && !is_loopback(address.ip()) {
+pub async fn listen(
+    address: SocketAddr,
+    auth_is_on: bool,
+    insecure: bool,
+) -> Result<TcpListener, ListenError> {
+    if !auth_is_on && !insecure && !is_loopback(address.ip()) {
         return Err(ListenError::NotLoopback(address));
     }
     TcpListener::bind(address)
@@ -48,7 +55,8 @@ pub async fn listen(address: SocketAddr, insecure: bool) -> Result<TcpListener, 
         .map_err(|source| ListenError::Bind { address, source })
 }
 
-pub(crate) fn is_loopback(address: IpAddr) -> bool {
+/// Whether only this machine can reach an address.
+pub fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
@@ -88,6 +96,16 @@ impl Listener for BoundedListener {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+}
+
+/// Who a connection comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+impl Connected<IncomingStream<'_, BoundedListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
+        Self(*stream.remote_addr())
     }
 }
 
@@ -144,9 +162,14 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_others_can_reach_is_refused_unless_that_is_wanted() {
         let open: SocketAddr = "0.0.0.0:0".parse().unwrap();
-        let error = listen(open, false).await.unwrap_err();
+        let error = listen(open, false, false).await.unwrap_err();
         assert!(error.to_string().contains("--insecure"));
-        assert!(listen(open, true).await.is_ok());
-        assert!(listen("127.0.0.1:0".parse().unwrap(), false).await.is_ok());
+        assert!(listen(open, false, true).await.is_ok());
+        assert!(listen(open, true, false).await.is_ok());
+        assert!(
+            listen("127.0.0.1:0".parse().unwrap(), false, false)
+                .await
+                .is_ok()
+        );
     }
 }

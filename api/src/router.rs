@@ -3,18 +3,21 @@
 use axum::{
     Router,
     extract::Request,
+    extract::connect_info::IntoMakeServiceWithConnectInfo,
     http::Method,
     middleware,
-    routing::{IntoMakeService, get, post},
+    routing::{delete, get, post},
 };
 use thaw_api_types::ErrorCode;
 use thaw_runner::Runner;
 
 use crate::{
-    auth::Routes,
+    auth::{self, Auth, Routes},
     config::ApiConfig,
     error::ApiError,
-    exec, gate, health, images, observe, openapi, pools,
+    exec, gate, health, images,
+    listen::Peer,
+    observe, openapi, pools,
     state::{App, OpenError},
     templates, vms,
 };
@@ -28,12 +31,12 @@ impl Service {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open(runner: Runner, config: ApiConfig) -> Result<Self, OpenError> {
-        Ok(Self(router(App::new(runner, config)?)))
+    pub fn open(runner: Runner, auth: Auth, config: ApiConfig) -> Result<Self, OpenError> {
+        Ok(Self(router(App::new(runner, auth, config)?)))
     }
 
-    pub(crate) fn into_make_service(self) -> IntoMakeService<Router> {
-        self.0.into_make_service()
+    pub(crate) fn into_make_service(self) -> IntoMakeServiceWithConnectInfo<Router, Peer> {
+        self.0.into_make_service_with_connect_info()
     }
 }
 
@@ -59,6 +62,12 @@ pub(crate) fn routes() -> Routes {
         .route("/v1/vms", get(vms::list).post(vms::create))
         .route("/v1/vms/{id}", get(vms::find).delete(vms::remove))
         .route("/v1/vms/{id}/exec", post(vms::exec))
+        .route("/v1/login", post(auth::http::login))
+        .route("/v1/logout", post(auth::http::logout))
+        .route("/v1/session", get(auth::http::session))
+        .route("/v1/keys", get(auth::http::list).post(auth::http::create))
+        .route("/v1/keys/{id}", delete(auth::http::revoke))
+        .route("/v1/audit", get(auth::http::audit))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
@@ -68,7 +77,7 @@ pub(crate) fn routes() -> Routes {
 
 pub(crate) fn router(app: App) -> Router {
     routes()
-        .into_router()
+        .into_router(&app)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), gate::check))

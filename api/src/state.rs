@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use thaw_runner::Runner;
 
-use crate::{config::ApiConfig, gate::Gate, images::Spool, metrics::Metrics};
+use crate::{auth::Auth, config::ApiConfig, gate::Gate, images::Spool, metrics::Metrics};
 
 /// What every route can reach; cheap to clone.
 #[derive(Debug, Clone)]
@@ -13,17 +13,22 @@ pub(crate) struct App(Arc<Parts>);
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) runner: Runner,
+    pub(crate) auth: Auth,
+    /// Whether other machines can reach the service, so that it must not serve while authentication is off.
+    pub(crate) exposed: bool,
     pub(crate) metrics: Metrics,
     pub(crate) gate: Gate,
     pub(crate) spool: Spool,
 }
 
 impl App {
-    pub(crate) fn new(runner: Runner, config: ApiConfig) -> Result<Self, OpenError> {
+    pub(crate) fn new(runner: Runner, auth: Auth, config: ApiConfig) -> Result<Self, OpenError> {
         let spool =
             Spool::open(&config.uploads, config.max_upload_bytes).map_err(OpenError::Uploads)?;
         Ok(Self(Arc::new(Parts {
             runner,
+            auth,
+            exposed: config.exposed,
             metrics: Metrics::new().map_err(OpenError::Metrics)?,
             gate: Gate::new(config.allowed_hosts, config.allow_any_address),
             spool,

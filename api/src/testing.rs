@@ -12,12 +12,12 @@ use thaw_runner::{
     },
 };
 
-use crate::{config::ApiConfig, state::App};
+use crate::{auth::Auth, config::ApiConfig, state::App};
 
 /// The service, its runner and its node on a storage root of their own.
 pub(crate) struct World {
     pub(crate) app: App,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl World {
@@ -36,10 +36,8 @@ impl World {
         let node = LocalNode::open(config).await.unwrap();
         let runner = Runner::new(Arc::new(node), RunnerLimits::default());
         let config = ApiConfig::new(folder.path().join("run/uploads"));
-        let app = App::new(runner, config).unwrap();
-        Self {
-            app,
-            _folder: folder,
-        }
+        let auth = Auth::open(folder.path()).unwrap();
+        let app = App::new(runner, auth, config).unwrap();
+        Self { app, folder }
     }
 }

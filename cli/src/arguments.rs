@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::logging::LogFormat;
+use crate::{
+    auth_arguments::{Auth, Key},
+    logging::LogFormat,
+};
 
 /// Runs untrusted code in microVMs thawed from warm snapshots.
 ///
@@ -36,6 +39,12 @@ pub(crate) enum Command {
     /// List pools and set their bounds.
     #[command(subcommand)]
     Pool(Pool),
+    /// Turn authentication on and off, on the daemon's machine.
+    #[command(subcommand)]
+    Auth(Auth),
+    /// Make, list and revoke API keys.
+    #[command(subcommand)]
+    Key(Key),
     /// Write a completion script for a shell.
     Completions {
         /// The shell.
@@ -85,7 +94,7 @@ pub(crate) struct Serve {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8000", value_name = "ADDRESS:PORT")]
     pub(crate) listen: SocketAddr,
-    /// Listen on an address that other machines can reach, without authentication.
+    /// Listen on an address that other machines can reach although authentication is off.
     #[arg(long)]
     pub(crate) insecure: bool,
     /// Another host name that requests may use (repeatable).

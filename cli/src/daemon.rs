@@ -7,7 +7,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use thaw_api::{ApiConfig, ServerConfig, Service, listen, serve};
+use thaw_api::{
+    ApiConfig, ServerConfig, Service,
+    auth::{ApiKey, Auth},
+    is_loopback, listen, serve,
+};
 use thaw_runner::{
     Runner, RunnerLimits,
     node::{
@@ -43,6 +47,25 @@ pub(crate) struct Reach {
     pub(crate) listen: SocketAddr,
     pub(crate) insecure: bool,
     pub(crate) allowed_hosts: Vec<String>,
+    /// A key for the program itself, when it talks to a daemon inside itself.
+    pub(crate) own_key: Option<ApiKey>,
+}
+
+impl Reach {
+    /// A daemon inside this program, for it alone; the key is what it takes although authentication may be on.
+    ///
+    /// # Errors
+    /// When the kernel gives no random bytes.
+    pub(crate) fn inside() -> Result<(Self, ApiKey)> {
+        let key = ApiKey::generate().context("making a key for the daemon inside")?;
+        let reach = Self {
+            listen: ([127, 0, 0, 1], 0).into(),
+            insecure: false,
+            allowed_hosts: Vec::new(),
+            own_key: Some(key.clone()),
+        };
+        Ok((reach, key))
+    }
 }
 
 impl Daemon {
@@ -51,10 +74,11 @@ impl Daemon {
     /// # Errors
     /// The first thing that is missing, with what mends it.
     pub(crate) async fn open(storage: &Storage, reach: &Reach) -> Result<Self> {
-        // An address that can't be had is told before anything is touched.
-        let listener = listen(reach.listen, reach.insecure).await?;
-        let address = listener.local_addr()?;
         let root = root(storage)?;
+        let auth = Auth::with_own_key(&root, reach.own_key.as_ref())?;
+        // An address that can't be had is told before anything else is touched.
+        let listener = listen(reach.listen, auth.is_on().await?, reach.insecure).await?;
+        let address = listener.local_addr()?;
         let lock = StorageLock::take(&root)?;
         let kernel = Arc::new(kernel(storage)?);
         let choice = accelerator(storage.accel, &kernel).await;
@@ -82,9 +106,11 @@ impl Daemon {
         let runner = Runner::new(node, RunnerLimits::default());
         let mut config = ApiConfig::new(root.join("run/uploads"));
         config.allowed_hosts.clone_from(&reach.allowed_hosts);
-        config.allow_any_address = reach.insecure;
+        let is_loopback = is_loopback(address.ip());
+        config.allow_any_address = reach.insecure || !is_loopback;
+        config.exposed = !reach.insecure && !is_loopback;
         Ok(Self {
-            service: Service::open(runner.clone(), config)?,
+            service: Service::open(runner.clone(), auth, config)?,
             listener,
             runner,
             address,
@@ -110,8 +136,16 @@ impl Daemon {
 /// # Errors
 /// When nothing is named and there is no home directory.
 pub(crate) fn root(storage: &Storage) -> Result<PathBuf> {
-    let root = match &storage.storage {
-        Some(root) => root.clone(),
+    root_at(storage.storage.as_deref())
+}
+
+/// As [`root`], for commands that need nothing else of a daemon's settings.
+///
+/// # Errors
+/// Those of [`root`].
+pub(crate) fn root_at(named: Option<&Path>) -> Result<PathBuf> {
+    let root = match named {
+        Some(root) => root.to_owned(),
         None if nix::unistd::geteuid().is_root() => PathBuf::from("/var/lib/thaw"),
         None => {
             let home = std::env::var_os("HOME")

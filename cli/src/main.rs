@@ -1,12 +1,15 @@
 //! The `thaw` command: `thaw serve` is the daemon, everything else talks HTTP to it.
 
 mod arguments;
+mod auth_arguments;
 mod commands;
+mod credentials;
 mod daemon;
 mod embedded;
 mod exit;
 mod logging;
 mod output;
+mod password;
 mod server;
 
 use clap::Parser as _;

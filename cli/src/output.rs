@@ -71,6 +71,20 @@ pub(crate) fn age(created_at: u64) -> String {
     indicatif::HumanDuration(Duration::from_secs(now.saturating_sub(created_at))).to_string()
 }
 
+/// Seconds since 1970 as the time that is left until then.
+pub(crate) fn until(at: u64) -> String {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    match at.checked_sub(now) {
+        Some(left) if left > 0 => {
+            let left = indicatif::HumanDuration(Duration::from_secs(left));
+            format!("in {left}")
+        }
+        _ => "expired".to_owned(),
+    }
+}
+
 /// Shows how far long work is: a moving line on a terminal, a line for each new stage elsewhere.
 #[derive(Debug)]
 pub(crate) struct Progress {

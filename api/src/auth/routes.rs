@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use axum::{Router, middleware, routing::MethodRouter};
 
-use super::{enforce::enforce, table::Rows};
+use super::{
+    enforce::{Guard, enforce},
+    table::Rows,
+};
 use crate::state::App;
 
 /// Every route of the service, not yet guarded.
@@ -26,12 +29,16 @@ impl Routes {
     }
 
     /// The router, every route behind the table.
-    pub(crate) fn into_router(self) -> Router<App> {
+    pub(crate) fn into_router(self, app: &App) -> Router<App> {
         let mut router = Router::new();
         for (path, methods) in self.0 {
-            let guard = Arc::new(Rows::of(path));
+            let guard = Guard {
+                app: app.clone(),
+                path,
+                rows: Rows::of(path),
+            };
             // `layer` and not `route_layer`: the latter leaves out what answers to any method.
-            let guarded = methods.layer(middleware::from_fn_with_state(guard, enforce));
+            let guarded = methods.layer(middleware::from_fn_with_state(Arc::new(guard), enforce));
             router = router.route(path, guarded);
         }
         router

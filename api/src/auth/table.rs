@@ -14,6 +14,8 @@ use thaw_api_types::Scope;
 pub(crate) enum Access {
     /// Everyone, known or not.
     Open,
+    /// Whoever is known, whatever their scopes.
+    Known,
     /// Who has a scope that implies this one.
     Needs(Scope),
 }
@@ -36,6 +38,7 @@ const OPEN: Access = Access::Open;
 const READ: Access = Access::Needs(Scope::Read);
 const INVOKE: Access = Access::Needs(Scope::Invoke);
 const MANAGE: Access = Access::Needs(Scope::Manage);
+const ADMIN: Access = Access::Needs(Scope::Admin);
 
 #[rustfmt::skip]
 pub(crate) const TABLE: &[Row] = &[
@@ -59,6 +62,14 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET",    "/v1/vms/{id}", READ),
     row("DELETE", "/v1/vms/{id}", MANAGE),
     row("POST",   "/v1/vms/{id}/exec", INVOKE),
+    // Authentication.
+    row("POST",   "/v1/login", OPEN),
+    row("POST",   "/v1/logout", OPEN),
+    row("GET",    "/v1/session", Access::Known),
+    row("GET",    "/v1/keys", ADMIN),
+    row("POST",   "/v1/keys", ADMIN),
+    row("DELETE", "/v1/keys/{id}", ADMIN),
+    row("GET",    "/v1/audit", ADMIN),
     // The server itself.
     row("GET",    "/healthz", OPEN),
     row("GET",    "/readyz", OPEN),

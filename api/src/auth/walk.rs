@@ -12,7 +12,12 @@ use axum::{
 };
 use tower::ServiceExt as _;
 
-use super::table::{EVERY, Rows, TABLE};
+use thaw_api_types::Scope;
+
+use super::{
+    ApiDb, NewKey, Routes, StoredPassword,
+    table::{Access, EVERY, Row, Rows, TABLE},
+};
 use crate::{router::routes, state::App, testing::World};
 
 /// Every method that a router tells apart, and one that nobody knows.
@@ -80,4 +85,108 @@ async fn every_route_has_a_row_and_every_row_a_route() {
             row.method, row.path
         );
     }
+}
+
+/// The service's routes behind their guard, with nothing behind the guard.
+fn guarded(app: &App) -> Router {
+    let parts = routes().into_parts().into_iter();
+    parts
+        .fold(Routes::default(), |routes, (path, methods)| {
+            routes.route(path, methods.layer(middleware::from_fn(answered)))
+        })
+        .into_router(app)
+        .with_state(app.clone())
+}
+
+/// A path that a pattern matches.
+fn path_of(pattern: &str) -> String {
+    let parts = pattern.split('/').map(|part| match part.starts_with('{') {
+        true => "x",
+        false => part,
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+fn expected(row: &Row, scope: Option<Scope>) -> StatusCode {
+    match (row.access, scope) {
+        (Access::Open, _) | (Access::Known, Some(_)) => StatusCode::NO_CONTENT,
+        (_, None) => StatusCode::UNAUTHORIZED,
+        (Access::Needs(wanted), Some(scope)) => match scope.implies(wanted) {
+            true => StatusCode::NO_CONTENT,
+            false => StatusCode::FORBIDDEN,
+        },
+    }
+}
+
+async fn ask(router: &Router, row: &Row, authorization: Option<&str>) -> StatusCode {
+    let method = if row.method == EVERY {
+        "PATCH"
+    } else {
+        row.method
+    };
+    let mut request = axum::http::Request::builder()
+        .method(method)
+        .uri(path_of(row.path));
+    if let Some(value) = authorization {
+        request = request.header("authorization", value);
+    }
+    let request = request.body(Body::empty()).unwrap();
+    router.clone().oneshot(request).await.unwrap().status()
+}
+
+#[tokio::test]
+async fn every_route_is_for_those_who_have_its_scope_and_nobody_else() {
+    let world = World::new().await;
+    let router = guarded(&world.app);
+    for row in TABLE {
+        let answer = ask(&router, row, None).await;
+        assert_eq!(answer, StatusCode::NO_CONTENT, "{row:?} while it is off");
+    }
+    let mut db = ApiDb::open(world.folder.path()).unwrap();
+    db.set_password(&StoredPassword::new("correct horse").unwrap())
+        .unwrap();
+    let keys = Scope::ALL.map(|scope| {
+        let new = NewKey {
+            name: scope.to_string(),
+            scopes: vec![scope],
+            expires_at: None,
+        };
+        let (key, _) = db.create_key(&new, 0).unwrap();
+        (scope, format!("Bearer {}", key.expose()))
+    });
+    for row in TABLE {
+        assert_eq!(
+            ask(&router, row, None).await,
+            expected(row, None),
+            "{row:?}"
+        );
+        let wrong = ask(&router, row, Some("Bearer thaw_00")).await;
+        assert_eq!(wrong, expected(row, None), "{row:?} with a wrong key");
+        for (scope, key) in &keys {
+            let answer = ask(&router, row, Some(key)).await;
+            assert_eq!(answer, expected(row, Some(*scope)), "{row:?} with {scope}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_route_without_a_row_is_refused_whoever_asks() {
+    let world = World::new().await;
+    let router = Routes::default()
+        .route("/v1/forgotten", any(|| async {}))
+        .route("/v1/pools", any(|| async {}))
+        .into_router(&world.app)
+        .with_state(world.app.clone());
+    let ask = |method: &str, path: &str| {
+        let request = axum::http::Request::builder().method(method).uri(path);
+        let request = request.body(Body::empty()).unwrap();
+        let router = router.clone();
+        async move { router.oneshot(request).await.unwrap().status() }
+    };
+    assert_eq!(ask("GET", "/v1/forgotten").await, StatusCode::FORBIDDEN);
+    assert_eq!(
+        ask("DELETE", "/v1/pools").await,
+        StatusCode::METHOD_NOT_ALLOWED
+    );
+    assert_eq!(ask("GET", "/v1/pools").await, StatusCode::OK);
 }

@@ -1,13 +1,14 @@
 //! Listing, making and removing images.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{FromRequest as _, Path, Request, State},
     http::StatusCode,
     response::Response,
 };
 use thaw_api_types::{
-    AddImageRequest, ErrorBody, ErrorCode, ImageInfo, ImageList, UploadQuery, limits,
+    AddImageRequest, ErrorBody, ErrorCode, ImageInfo, ImageList, Scope, UploadKind, UploadQuery,
+    limits,
 };
 use thaw_runner::node::{
     AddImage,
@@ -16,6 +17,7 @@ use thaw_runner::node::{
 
 use super::upload::{Spooled, spool};
 use crate::{
+    auth::Identity,
     body::{JsonBody, Parameters, media_type, wants_events},
     convert,
     error::ApiError,
@@ -74,7 +76,7 @@ pub(crate) async fn find(
 /// `Accept: text/event-stream` the work is told as events `progress` (data: `ProgressEvent`), and last `done`
 /// (the JSON answer) or `error`. A caller that hangs up gives the work up.
 ///
-/// `debian:` sources and Dockerfiles run their packages' and build steps' scripts on the host.
+/// `debian:` sources and Dockerfiles run their packages' and build steps' scripts on the host, and need the scope `admin`.
 #[utoipa::path(
     post,
     path = "/v1/images",
@@ -95,6 +97,7 @@ pub(crate) async fn find(
 )]
 pub(crate) async fn add(
     State(app): State<App>,
+    Extension(identity): Extension<Identity>,
     Parameters(query): Parameters<UploadQuery>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -108,6 +111,9 @@ pub(crate) async fn add(
         let (wanted, file) = of_upload(spooled)?;
         (wanted, Some(file))
     };
+    if runs_on_the_host(&wanted.source) {
+        identity.require(Scope::Admin)?;
+    }
     let make = move |progress: ProgressSink| async move {
         // The file lives as long as the work, however that ends.
         let _spooled = spooled;
@@ -116,6 +122,11 @@ pub(crate) async fn add(
             .map_err(|error| failure::admin(&error))
     };
     Ok(work::answer(events, make).await)
+}
+
+/// Packages' and build steps' scripts run outside of any VM.
+fn runs_on_the_host(source: &str) -> bool {
+    source.starts_with("debian:") || source == UploadKind::Dockerfile.as_str()
 }
 
 fn of_source(wanted: AddImageRequest) -> Result<AddImage, ApiError> {

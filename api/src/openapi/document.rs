@@ -3,7 +3,7 @@
 use thaw_api_types as types;
 use utoipa::OpenApi;
 
-use crate::{exec, health, images, pools, templates, vms};
+use crate::{auth::http, exec, health, images, pools, templates, vms};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +18,8 @@ use crate::{exec, health, images, pools, templates, vms};
         templates::list, templates::find, templates::ensure, templates::remove,
         pools::list, pools::set,
         vms::list, vms::create, vms::find, vms::exec, vms::remove,
+        http::login, http::logout, http::session,
+        http::list, http::create, http::revoke, http::audit,
         health::healthz, health::readyz, health::metrics,
     ),
     components(schemas(types::ErrorCode, types::ExecExit, types::OutputChunk, types::ProgressEvent)),
@@ -27,6 +29,7 @@ use crate::{exec, health, images, pools, templates, vms};
         (name = "templates", description = "Frozen VMs that clones start from"),
         (name = "pools", description = "Clones that wait"),
         (name = "vms", description = "VMs that live until they are deleted"),
+        (name = "auth", description = "Who may do what"),
         (name = "server", description = "The server itself"),
     ),
 )]

@@ -89,6 +89,14 @@ error_codes! {
     Unauthorized = "unauthorized", 401;
     /// Whoever asks is known and may not do this.
     Forbidden = "forbidden", 403;
+    /// No admin password is set.
+    AuthOff = "auth_off", 409;
+    /// No such API key.
+    KeyNotFound = "key_not_found", 404;
+    /// Another API key has this name.
+    KeyNameTaken = "key_name_taken", 409;
+    /// There are as many API keys as there may be.
+    TooManyKeys = "too_many_keys", 409;
     /// No such image here, in the Docker daemon or in the registry.
     ImageNotFound = "image_not_found", 404;
     /// The image is still being made; the making goes on, try again.

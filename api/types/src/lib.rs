@@ -3,6 +3,7 @@
 //! Units are in the names (`timeout_ms`, `memory_mib`, `size_bytes`). Requests refuse fields that they don't
 //! know. A request's `problems()` lists everything that is wrong with it at once.
 
+mod auth;
 mod check;
 #[cfg(feature = "client")]
 pub mod client;
@@ -18,6 +19,10 @@ mod stream;
 mod template;
 mod vm;
 
+pub use auth::{
+    AuditEntry, AuditList, AuditQuery, CreateKeyRequest, CreatedKey, IdentityKind, KeyInfo,
+    KeyList, LoginRequest, LogoutQuery, Whoami,
+};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use exec::{
     Encoding, ExecExit, ExecRequest, ExecResponse, InstanceChoice, Language, Network, StartKind,

@@ -32,6 +32,8 @@ pub const MAX_JSON_BODY_BYTES: usize = 16 << 20;
 /// The largest program (argv, command or code, with env, cwd and user, as JSON), in bytes. One frame to the
 /// guest holds 1 MiB; standard input does not count.
 pub const MAX_PROGRAM_BYTES: usize = 960 << 10;
+/// The longest life of a key that ends at all, in seconds: a hundred years.
+pub const MAX_KEY_LIFETIME_S: u64 = 3_153_600_000;
 /// The longest name of an image, template or VM, in characters.
 pub const MAX_NAME_CHARS: usize = 128;
 /// The most parked clones that a pool may be told to keep.

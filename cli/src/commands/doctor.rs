@@ -183,13 +183,9 @@ fn room(storage: &Storage) -> Check {
 
 /// Runs a daemon inside this process and goes through it from end to end.
 async fn smoke(storage: &Storage) -> Result<String> {
-    let reach = Reach {
-        listen: ([127, 0, 0, 1], 0).into(),
-        insecure: false,
-        allowed_hosts: Vec::new(),
-    };
+    let (reach, key) = Reach::inside()?;
     let daemon = Daemon::open(storage, &reach).await?;
-    let client = Client::new(&format!("http://{}", daemon.address), None)?;
+    let client = Client::new(&format!("http://{}", daemon.address), Some(key.expose()))?;
     let stop = CancellationToken::new();
     let mut serving = JoinSet::new();
     serving.spawn(daemon.serve(stop.clone()));

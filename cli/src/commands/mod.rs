@@ -1,9 +1,11 @@
 //! One file for each command.
 
+mod auth;
 mod completions;
 mod doctor;
 mod exec;
 mod image;
+mod key;
 mod pool;
 mod program;
 mod run;
@@ -30,6 +32,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Image(image) => image::run(image).await,
         Command::Template(template) => template::run(template).await,
         Command::Pool(pool) => pool::run(pool).await,
+        Command::Auth(auth) => auth::run(auth),
+        Command::Key(key) => key::run(key).await,
         Command::Completions { shell } => Ok(completions::run(shell)),
     }
 }

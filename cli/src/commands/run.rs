@@ -34,15 +34,11 @@ pub(super) async fn run(run: Run) -> Result<Exit> {
 /// Nobody serves: a daemon inside this process does, for as long as the program runs.
 async fn inside(run: &Run, request: &ExecRequest) -> Result<Exit> {
     logging::start(LogFormat::Text, "warn");
-    let reach = Reach {
-        listen: ([127, 0, 0, 1], 0).into(),
-        insecure: false,
-        allowed_hosts: Vec::new(),
-    };
+    let (reach, key) = Reach::inside()?;
     let daemon = Daemon::open(&run.storage, &reach)
         .await
         .context("no daemon runs, and one could not be started")?;
-    let client = Client::new(&format!("http://{}", daemon.address), None)?;
+    let client = Client::new(&format!("http://{}", daemon.address), Some(key.expose()))?;
     let stop = CancellationToken::new();
     let mut serving = JoinSet::new();
     serving.spawn(daemon.serve(stop.clone()));

@@ -21,6 +21,7 @@ pub(super) async fn run(serve: Serve) -> Result<Exit> {
         listen: serve.listen,
         insecure: serve.insecure,
         allowed_hosts: serve.allow_host,
+        own_key: None,
     };
     let stop = CancellationToken::new();
     let mut signals = JoinSet::new();

@@ -8,6 +8,7 @@
 //! Dropping an [`ExecStream`] hangs up, and the server ends the program and, where it was made for it, the VM.
 
 mod admin;
+mod auth;
 mod error;
 mod exec;
 mod http;
