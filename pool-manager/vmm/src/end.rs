@@ -25,6 +25,8 @@ pub enum EndKind {
     Exited(i32),
     /// A signal that we did not send ended it.
     Signaled(i32),
+    /// It ended by itself, and how is for another process to know: this daemon had adopted it.
+    Unseen,
 }
 
 impl VmmEnd {
@@ -38,12 +40,13 @@ impl fmt::Display for VmmEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             EndKind::Killed => f.write_str("the VMM was killed")?,
-            EndKind::Exited(0) if self.is_guest_panic() => {
+            EndKind::Exited(0) | EndKind::Unseen if self.is_guest_panic() => {
                 f.write_str("the guest's kernel panicked")?;
             }
             EndKind::Exited(0) => f.write_str("the guest powered off")?,
             EndKind::Exited(code) => write!(f, "the VMM exited with code {code}")?,
             EndKind::Signaled(signal) => write!(f, "the VMM was ended by signal {signal}")?,
+            EndKind::Unseen => f.write_str("the VMM ended")?,
         }
         if let Some(line) = last_line(&self.stderr) {
             write!(f, "; its last words: {line}")?;

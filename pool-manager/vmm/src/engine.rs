@@ -1,14 +1,14 @@
 //! What an engine can do. Phases are types: a shell has no guest yet, a machine can't be restored again.
 
-use std::{fmt, time::Duration};
+use std::{fmt, fs::File, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BootSpec, ControlError, EndWatch, Frozen, GuestConnection, MemoryFigures, RestoreError,
-    ShellSpec, StartError, VmmEnd, VmmId,
+    AdoptError, AdoptSpec, BootSpec, ControlError, EndWatch, Frozen, GuestConnection,
+    MemoryFigures, ProcessMark, RestoreError, ShellSpec, StartError, VmmEnd, VmmId,
 };
 
 /// Which VMM runs a template: part of the template's key, because a device state fits no other.
@@ -48,6 +48,12 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
     /// Dropped before it returns, the VMM is killed and reaped in the background.
     async fn spawn_shell(&self, spec: ShellSpec) -> Result<Box<dyn Shell>, StartError>;
 
+    /// Takes up a machine that an earlier daemon left running, or that was let go. It outlives this daemon too.
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, the VMM runs on as it was.
+    async fn adopt(&self, spec: AdoptSpec) -> Result<Adopted, AdoptError>;
+
     /// Ends VMMs of this storage root that an earlier daemon left behind, except those in `keep`;
     /// returns the ids of what was ended.
     async fn end_orphans(&self, keep: &[VmmId]) -> std::io::Result<Vec<VmmId>>;
@@ -76,7 +82,16 @@ pub trait Shell: Send + Sync + fmt::Debug {
     ) -> Result<Box<dyn Machine>, RestoreError>;
 }
 
-/// A machine with a guest in it. Dropping it kills the process.
+/// A machine that was adopted.
+#[derive(Debug)]
+pub struct Adopted {
+    /// The machine. What is asked of its guest waits until the agent has noticed that its host is another.
+    pub machine: Box<dyn Machine>,
+    /// Whether its CPUs run.
+    pub running: bool,
+}
+
+/// A machine with a guest in it. Dropping it kills the process, unless it is to outlive its daemon.
 #[async_trait]
 pub trait Machine: Send + Sync + fmt::Debug {
     /// The VMM's name.
@@ -97,6 +112,25 @@ pub trait Machine: Send + Sync + fmt::Debug {
     /// Closes the guest connection, stops the machine and takes its device state and memory; the
     /// machine can only be killed afterwards. Only for a machine that was booted, whose memory is its own.
     async fn freeze(&mut self) -> Result<Frozen, ControlError>;
+
+    /// Another handle of its scratch disk.
+    ///
+    /// # Errors
+    /// When there are no more descriptors.
+    fn scratch(&self) -> std::io::Result<File>;
+
+    /// How a later daemon finds the process.
+    ///
+    /// # Errors
+    /// When it is gone.
+    fn mark(&self) -> std::io::Result<ProcessMark>;
+
+    /// From now on the process outlives this value and the daemon: dropped, it is let go and runs on.
+    /// [`kill_now`](Self::kill_now) and [`kill`](Self::kill) still end it.
+    fn outlive(&self);
+
+    /// Kills the process; [`end`](Self::end) tells when it is reaped.
+    fn kill_now(&self);
 
     /// What the process uses of the host's memory.
     async fn memory(&self) -> std::io::Result<MemoryFigures>;

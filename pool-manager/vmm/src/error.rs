@@ -71,6 +71,29 @@ pub enum RestoreError {
     TimedOut(Duration),
 }
 
+/// A VMM that an earlier daemon left running, and that can't be adopted.
+#[derive(Debug, Error)]
+pub enum AdoptError {
+    /// It is there no more.
+    #[error("its VMM is there no more")]
+    Gone,
+    /// Another VMM has its uid, or this daemon gives no such uids.
+    #[error("its uid {0} is not free, or outside the range of uids for VMMs")]
+    Uid(u32),
+    /// Its sockets, its error pipe or its process can't be reached.
+    #[error("could not reach its {what}")]
+    Reach {
+        /// What was being reached.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It does not answer as it should.
+    #[error("its VMM does not answer as it should")]
+    Control(#[from] ControlError),
+}
+
 /// A request to a running VMM that failed.
 #[derive(Debug, Error)]
 pub enum ControlError {

@@ -4,7 +4,7 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -46,7 +46,17 @@ pub struct Jail {
 #[derive(Debug)]
 struct Uids {
     range: UidRange,
-    taken: Mutex<Vec<bool>>,
+    seats: Mutex<Vec<Seat>>,
+}
+
+/// What one uid is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seat {
+    Free,
+    /// By a VMM of ours.
+    Taken,
+    /// By a VMM that was let go and may be adopted again.
+    Left,
 }
 
 impl Jail {
@@ -55,7 +65,7 @@ impl Jail {
         let uids = nix::unistd::geteuid().is_root().then(|| {
             Arc::new(Uids {
                 range,
-                taken: Mutex::new(vec![false; range.count as usize]),
+                seats: Mutex::new(vec![Seat::Free; range.count as usize]),
             })
         });
         let kvm_group = std::fs::metadata("/dev/kvm").ok().map(|meta| meta.gid());
@@ -90,21 +100,53 @@ impl Jail {
             kvm_group: self.kvm_group,
         })
     }
+
+    /// The place of a VMM that an earlier daemon started; `None` when another VMM has it, or when it is
+    /// outside the range.
+    pub(crate) fn cell_of(&self, number: u32) -> Option<Cell> {
+        let uid = match &self.uids {
+            None => {
+                self.without_uid
+                    .fetch_max(number.saturating_add(1), Ordering::Relaxed);
+                None
+            }
+            Some(uids) => Some(uids.take_this(number)?),
+        };
+        Some(Cell {
+            uid,
+            number,
+            uids: self.uids.clone(),
+            kvm_group: self.kvm_group,
+        })
+    }
 }
 
 impl Uids {
     fn take(&self) -> Option<u32> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = taken.iter().position(|taken| !taken)?;
-        taken[free] = true;
+        let mut seats = self.lock();
+        let free = seats.iter().position(|seat| *seat == Seat::Free)?;
+        seats[free] = Seat::Taken;
         Some(self.range.first + free as u32)
     }
 
-    fn give_back(&self, uid: u32) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = taken.get_mut((uid - self.range.first) as usize) {
-            *slot = false;
+    fn take_this(&self, uid: u32) -> Option<u32> {
+        let mut seats = self.lock();
+        let seat = seats.get_mut(uid.checked_sub(self.range.first)? as usize)?;
+        match std::mem::replace(seat, Seat::Taken) {
+            Seat::Free | Seat::Left => Some(uid),
+            Seat::Taken => None,
         }
+    }
+
+    fn set(&self, uid: u32, to: Seat) {
+        if let Some(seat) = self.lock().get_mut((uid - self.range.first) as usize) {
+            *seat = to;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Seat>> {
+        // Every update is one assignment, so a panic elsewhere can't have left it half-done.
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,6 +165,13 @@ impl Cell {
         self.number
     }
 
+    /// Leaves the uid to its VMM, which runs on; only an adoption gives it out again.
+    pub(crate) fn leave(mut self) {
+        if let (Some(uids), Some(uid)) = (self.uids.take(), self.uid) {
+            uids.set(uid, Seat::Left);
+        }
+    }
+
     /// Arranges that the command gives up its privileges before it runs the VMM.
     pub(crate) fn confine(&self, command: &mut tokio::process::Command) {
         sys::confine(command, self.uid, self.kvm_group.filter(|gid| *gid != 0));
@@ -138,7 +187,7 @@ impl Cell {
 impl Drop for Cell {
     fn drop(&mut self) {
         if let (Some(uids), Some(uid)) = (&self.uids, self.uid) {
-            uids.give_back(uid);
+            uids.set(uid, Seat::Free);
         }
     }
 }
@@ -151,7 +200,7 @@ mod tests {
     fn no_two_cells_share_a_uid_and_a_dropped_one_is_free_again() {
         let uids = Arc::new(Uids {
             range: UidRange { first: 7, count: 2 },
-            taken: Mutex::new(vec![false; 2]),
+            seats: Mutex::new(vec![Seat::Free; 2]),
         });
         let jail = Jail {
             uids: Some(uids),
@@ -163,6 +212,12 @@ mod tests {
         assert_eq!((first.uid, second.uid), (Some(7), Some(8)));
         assert!(jail.cell().is_none());
         drop(first);
+        // The uid of a VMM that was adopted is its own until the VMM is gone.
+        let adopted = jail.cell_of(7).unwrap();
+        assert!(jail.cell().is_none() && jail.cell_of(7).is_none() && jail.cell_of(9).is_none());
+        adopted.leave();
+        assert!(jail.cell().is_none());
+        drop(jail.cell_of(7).unwrap());
         assert_eq!(jail.cell().unwrap().uid, Some(7));
     }
 }

@@ -6,10 +6,12 @@
 //! BootSpec ──boot──► Machine ──freeze──► Frozen (device state + memory; the machine can only be killed)
 //! ShellSpec ─spawn─► Shell ──restore──► Machine (paused) ──resume/pause──► … ──kill──► VmmEnd
 //!                      └───── the process ends ─────► EndWatch says how, with its last words
+//! AdoptSpec ─adopt──► Machine, as an earlier daemon left it
 //! ```
 //!
 //! Every value that stands for a process owns it: dropping a [`Shell`] or a [`Machine`] kills and
-//! reaps the process in a tracked task, and [`Engine::settled`] waits for those. Only this crate knows
+//! reaps the process in a tracked task, and [`Engine::settled`] waits for those. A machine that is told to
+//! [outlive](Machine::outlive) its daemon is let go instead, and [`Engine::adopt`] takes it up again. Only this crate knows
 //! QEMU, its control protocol, uids of VMMs and the guest's transport.
 
 mod disk;
@@ -22,6 +24,7 @@ mod guest;
 mod initramfs;
 mod jail;
 mod kernel;
+mod mark;
 mod memory_figures;
 mod orphans;
 mod process;
@@ -33,15 +36,18 @@ mod tools;
 
 pub use disk::{DiskError, ScratchDisk, copy_extents};
 pub use end::{EndKind, EndWatch, VmmEnd};
-pub use engine::{Engine, EngineIdentity, Machine, Shell};
-pub use error::{ControlError, RestoreError, StartError};
+pub use engine::{Adopted, Engine, EngineIdentity, Machine, Shell};
+pub use error::{AdoptError, ControlError, RestoreError, StartError};
 #[cfg(feature = "fake")]
 pub use fake::{FakeEngine, FakeFaults};
 pub use guest::{GuestConnection, GuestError, Output, RunInput, RunOutput};
 pub use jail::{Jail, UidRange};
 pub use kernel::{GuestKernel, KernelError};
+pub use mark::ProcessMark;
 pub use memory_figures::MemoryFigures;
 pub use qemu::{Accelerator, AcceleratorChoice, Qemu, QemuConfig, QemuError, choose_accelerator};
-pub use spec::{BadId, BootSpec, Frozen, RootDisk, RootFs, Shape, ShellMemory, ShellSpec, VmmId};
+pub use spec::{
+    AdoptSpec, BadId, BootSpec, Frozen, RootDisk, RootFs, Shape, ShellMemory, ShellSpec, VmmId,
+};
 pub use thaw_guest_protocol as protocol;
 pub use tools::{MissingTool, check_tools};

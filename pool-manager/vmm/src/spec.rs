@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thaw_lazymem::{Arrival, PlainSource, TemplateMemory};
 use tokio::sync::oneshot;
 
-use crate::kernel::GuestKernel;
+use crate::{ProcessMark, kernel::GuestKernel};
 
 /// The name of one VMM process, unique on its node: `[a-z0-9][a-z0-9-]{0,62}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -142,6 +142,17 @@ pub enum ShellMemory {
     },
     /// The template's file itself, [verified](PlainSource::verify); needs no userfaultfd.
     File(Arc<PlainSource>),
+}
+
+/// A machine that an earlier daemon left running.
+#[derive(Debug)]
+pub struct AdoptSpec {
+    /// The VMM's name.
+    pub id: VmmId,
+    /// Which process it is.
+    pub mark: ProcessMark,
+    /// Its scratch disk.
+    pub scratch: File,
 }
 
 /// What a machine was when it was frozen, without its disks.

@@ -15,7 +15,10 @@ use nix::{
     },
     unistd::{Gid, Uid, setgroups, setresgid, setresuid, setsid},
 };
-use tokio::process::Command;
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    process::Command,
+};
 
 /// Arranges for the child to be a session of its own without privileges; with a `uid` it becomes
 /// that user, in the group of the same number and in `extra_group`.
@@ -70,6 +73,13 @@ pub(crate) fn pidfd_kill(process: &OwnedFd, signal: Signal) -> io::Result<()> {
         error if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
         error => Err(error),
     }
+}
+
+/// Lets the runtime watch a process's descriptor, which is readable when the process has ended.
+pub(crate) fn watch_process(process: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is one open descriptor for as long as it lives, and is not closed before the
+    // `AsyncFd` that owns it has taken it out of the runtime's set.
+    Ok(unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) }?)
 }
 
 /// The CPU's time stamp counter.

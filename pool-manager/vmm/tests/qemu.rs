@@ -12,7 +12,8 @@ use std::{collections::HashSet, time::Duration};
 use support::{Lab, exec, run, run_opening, shell};
 use thaw_lazymem::{Memory, PageServer, Recording};
 use thaw_vmm::{
-    EndKind, Engine, RestoreError, ShellMemory, StartError, VmmId,
+    AdoptError, AdoptSpec, EndKind, Engine, ProcessMark, RestoreError, ShellMemory, StartError,
+    VmmId,
     protocol::{ExitStatus, Opening, Request, Wake},
 };
 
@@ -240,6 +241,73 @@ async fn what_an_earlier_daemon_left_behind_is_ended_and_what_is_kept_is_not() {
     let ended = lab.engine.end_orphans(&[kept.id().clone()]).await.unwrap();
     assert_eq!(ended, [lost.id().clone()]);
     assert!(kept.end().now().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_outlives_its_daemon_is_adopted_as_it_was() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+    let machine = lab
+        .shell(&template)
+        .await
+        .restore(template.device_state.clone(), RESTORE)
+        .await
+        .unwrap();
+    machine.resume().await.unwrap();
+    let script = "sleep 1000 >/dev/null 2>&1 </dev/null & echo $! >/root/pid";
+    let ran = run_opening(&*machine, &shell_opening(script)).await;
+    assert_eq!(ran.exit.status, ExitStatus::Exited(0));
+    // An operation that is cut off in the middle must not be mixed up with those of the next daemon.
+    let (_input, _output) = machine.guest().run(&exec(&["sleep", "60"])).await.unwrap();
+    let (id, mark) = (machine.id().clone(), machine.mark().unwrap());
+    let spec = || AdoptSpec {
+        id: id.clone(),
+        mark: mark.clone(),
+        scratch: tempfile::tempfile().unwrap(),
+    };
+    machine.outlive();
+    drop(machine);
+    lab.engine.settled().await;
+
+    let other = AdoptSpec {
+        mark: ProcessMark {
+            start_ticks: mark.start_ticks + 1,
+            ..mark.clone()
+        },
+        ..spec()
+    };
+    let refused = lab.engine.adopt(other).await.unwrap_err();
+    assert!(matches!(refused, AdoptError::Gone), "{refused}");
+
+    let adopted = lab.engine.adopt(spec()).await.unwrap();
+    assert!(adopted.running);
+    let machine = adopted.machine;
+    assert_eq!(machine.mark().unwrap(), mark);
+    let lives = shell_opening("cat /proc/$(cat /root/pid)/comm");
+    let ran = run_opening(&*machine, &lives).await;
+    assert_eq!(ran.stdout, "sleep\n");
+
+    // Paused, it is adopted paused, and what is asked of it waits until it runs.
+    machine.pause().await.unwrap();
+    drop(machine);
+    lab.engine.settled().await;
+    let adopted = lab.engine.adopt(spec()).await.unwrap();
+    assert!(!adopted.running);
+    let machine = adopted.machine;
+    machine.resume().await.unwrap();
+    let ran = run_opening(&*machine, &lives).await;
+    assert_eq!(ran.stdout, "sleep\n");
+
+    // The guest's last words are heard, though another process learns the exit status.
+    let mut end = machine.end();
+    let crash = shell_opening("echo c > /proc/sysrq-trigger");
+    let (_input, mut output) = machine.guest().run(&crash).await.unwrap();
+    assert!(output.next().await.is_err());
+    let end = end.wait().await;
+    assert_eq!(end.kind, EndKind::Unseen);
+    assert!(end.is_guest_panic(), "{end}");
+    drop(machine);
+    lab.nothing_is_left().await;
 }
 
 fn shell_opening(script: &str) -> Opening {

@@ -21,6 +21,7 @@ use super::{
     machine::FakeProcess,
     programs,
 };
+use crate::EndKind;
 
 /// What all streams of one guest share.
 #[derive(Clone)]
@@ -28,7 +29,6 @@ pub(super) struct Guest {
     pub(super) process: Arc<FakeProcess>,
     pub(super) runs: watch::Receiver<bool>,
     engine: Arc<Shared>,
-    hostname: watch::Sender<String>,
 }
 
 /// Serves until the connection or the process ends. Streams are accepted at any time, as QEMU's
@@ -43,7 +43,6 @@ pub(super) async fn serve(
         process,
         runs,
         engine,
-        hostname: watch::Sender::new("frozen".to_owned()),
     };
     let mut connection = Connection::new(io.compat(), Config::default(), Mode::Server);
     let mut streams = JoinSet::new();
@@ -88,7 +87,7 @@ async fn operate(stream: Stream, mut guest: Guest) {
         return;
     };
     if let Some(wake) = opening.wake {
-        guest.hostname.send_replace(wake.hostname);
+        guest.process.hostname.send_replace(wake.hostname);
     }
     match opening.request {
         Request::Exec(exec) => programs::run(&exec, &guest, input, &mut output).await,
@@ -104,21 +103,20 @@ async fn operate(stream: Stream, mut guest: Guest) {
                 output.json(FrameKind::Reply, &Reply::Done).await;
             }
         }
-        Request::Prepare { .. } | Request::Shutdown => {
+        Request::Prepare { .. } => output.json(FrameKind::Reply, &Reply::Done).await,
+        Request::Shutdown => {
             output.json(FrameKind::Reply, &Reply::Done).await;
+            // An agent that was told to power off does not wait for ever for the host to take the answer.
+            pass(guest.engine.now().shutdown_delay).await;
+            guest
+                .process
+                .end(EndKind::Exited(0), "reboot: Power down\n");
         }
         Request::Usage => {
             output
                 .fail(FailureKind::System, "a fake guest uses nothing")
                 .await
         }
-    }
-}
-
-impl Guest {
-    /// What the last wake made of the machine's name.
-    pub(super) fn hostname(&self) -> String {
-        self.hostname.borrow().clone()
     }
 }
 

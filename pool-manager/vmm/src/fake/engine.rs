@@ -5,8 +5,11 @@ use std::{
     fmt,
     fs::File,
     io,
-    os::{fd::AsFd as _, unix::fs::FileExt as _},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    os::unix::fs::FileExt as _,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,8 +18,8 @@ use tokio_util::task::TaskTracker;
 
 use super::machine::{FakeMachine, FakeProcess, FakeShell};
 use crate::{
-    BootSpec, EndKind, Engine, EngineIdentity, Machine, Shell, ShellMemory, ShellSpec, StartError,
-    VmmId,
+    AdoptError, AdoptSpec, Adopted, BootSpec, EndKind, Engine, EngineIdentity, Machine,
+    ProcessMark, Shell, ShellMemory, ShellSpec, StartError, VmmId,
 };
 
 /// What the memory of a frozen fake guest begins with.
@@ -41,6 +44,8 @@ pub struct FakeFaults {
     pub restore_delay: Duration,
     /// How long a proof takes.
     pub prove_delay: Duration,
+    /// How long a guest takes to power off.
+    pub shutdown_delay: Duration,
     /// How much of a guest's memory holds data when it is frozen.
     pub frozen_data_bytes: u64,
 }
@@ -55,6 +60,10 @@ pub struct FakeEngine {
 pub(super) struct Shared {
     faults: Mutex<FakeFaults>,
     live: Mutex<BTreeMap<VmmId, Arc<FakeProcess>>>,
+    /// Of the next process.
+    next_pid: AtomicU32,
+    /// How often the host was booted.
+    boots: AtomicU32,
     pub(super) tracker: TaskTracker,
 }
 
@@ -79,6 +88,8 @@ impl Default for FakeEngine {
             shared: Arc::new(Shared {
                 faults: Mutex::default(),
                 live: Mutex::default(),
+                next_pid: AtomicU32::new(1),
+                boots: AtomicU32::new(1),
                 tracker: TaskTracker::new(),
             }),
         }
@@ -104,8 +115,24 @@ impl FakeEngine {
         }
     }
 
-    fn spawn_process(&self, id: VmmId) -> Arc<FakeProcess> {
-        let process = Arc::new(FakeProcess::new(id.clone(), Arc::downgrade(&self.shared)));
+    /// Ends every VMM as a reboot of the host does; marks of processes are of another boot from now on.
+    pub fn reboot(&self) {
+        for id in self.live() {
+            self.kill(&id);
+        }
+        self.shared.boots.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn spawn_process(&self, id: VmmId, scratch: File) -> Arc<FakeProcess> {
+        let pid = self.shared.next_pid.fetch_add(1, Ordering::Relaxed);
+        let mark = ProcessMark {
+            pid,
+            start_ticks: u64::from(pid),
+            boot_id: self.shared.boots.load(Ordering::Relaxed).to_string(),
+            place: pid,
+        };
+        let engine = Arc::downgrade(&self.shared);
+        let process = Arc::new(FakeProcess::new(id.clone(), mark, scratch, engine));
         lock(&self.shared.live).insert(id, Arc::clone(&process));
         process
     }
@@ -153,14 +180,14 @@ impl Engine for FakeEngine {
         if self.shared.fails(|faults| &mut faults.boot_failures) {
             return Err(injected("boot"));
         }
-        let process = self.spawn_process(spec.id);
+        let process = self.spawn_process(spec.id, spec.scratch);
         let machine = FakeMachine::booted(process, &self.shared, spec.shape);
         machine.resume().await?;
         Ok(Box::new(machine))
     }
 
     async fn spawn_shell(&self, spec: ShellSpec) -> Result<Box<dyn Shell>, StartError> {
-        let process = self.spawn_process(spec.id);
+        let process = self.spawn_process(spec.id, spec.scratch);
         // Owned from here on: a caller that leaves ends it.
         let shell = FakeShell::new(process, &self.shared);
         pass(self.shared.now().spawn_delay).await;
@@ -171,13 +198,22 @@ impl Engine for FakeEngine {
             what: "memory",
             source,
         })?;
-        if mark != FROZEN_MARK || spec.scratch.as_fd().try_clone_to_owned().is_err() {
+        if mark != FROZEN_MARK {
             return Err(StartError::Prepare {
                 what: "memory",
                 source: io::Error::other("it is not that of a frozen guest"),
             });
         }
         Ok(Box::new(shell))
+    }
+
+    async fn adopt(&self, spec: AdoptSpec) -> Result<Adopted, AdoptError> {
+        let process = lock(&self.shared.live).get(&spec.id).cloned();
+        let process = process.filter(|process| *process.mark() == spec.mark);
+        let process = process.ok_or(AdoptError::Gone)?;
+        let running = process.runs();
+        let machine = Box::new(FakeMachine::adopted(process, &self.shared));
+        Ok(Adopted { machine, running })
     }
 
     async fn end_orphans(&self, keep: &[VmmId]) -> io::Result<Vec<VmmId>> {

@@ -5,7 +5,10 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt as _,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,8 +23,8 @@ use super::{
     engine::{FROZEN_MARK, Shared, pass},
 };
 use crate::{
-    ControlError, EndKind, EndWatch, Frozen, GuestConnection, Machine, MemoryFigures, RestoreError,
-    Shape, Shell, VmmEnd, VmmId, end::EndSender,
+    ControlError, EndKind, EndWatch, Frozen, GuestConnection, Machine, MemoryFigures, ProcessMark,
+    RestoreError, Shape, Shell, VmmEnd, VmmId, end::EndSender,
 };
 
 /// The device state of every frozen fake machine.
@@ -30,26 +33,47 @@ const DEVICE_STATE: &[u8] = b"fake device state, version 1";
 /// What a connection holds in each direction.
 const CONNECTION_BYTES: usize = 64 * 1024;
 
-/// Stands for the process of one VMM.
+/// Stands for the process of one VMM, and for all that its guest holds.
 pub(super) struct FakeProcess {
     id: VmmId,
+    mark: ProcessMark,
     ended: EndSender,
     watch: EndWatch,
     /// Cancelled when it ends.
     pub(super) gone: CancellationToken,
     engine: Weak<Shared>,
+    running: watch::Sender<bool>,
+    /// The guest's disk.
+    pub(super) scratch: File,
+    /// What the last wake made of the guest's name.
+    pub(super) hostname: watch::Sender<String>,
+    /// What a program of the guest keeps in memory.
+    pub(super) remembered: watch::Sender<String>,
 }
 
 impl FakeProcess {
-    pub(super) fn new(id: VmmId, engine: Weak<Shared>) -> Self {
+    pub(super) fn new(id: VmmId, mark: ProcessMark, scratch: File, engine: Weak<Shared>) -> Self {
         let (ended, watch) = EndSender::new();
         Self {
             id,
+            mark,
             ended,
             watch,
             gone: CancellationToken::new(),
             engine,
+            running: watch::Sender::new(false),
+            scratch,
+            hostname: watch::Sender::new("frozen".to_owned()),
+            remembered: watch::Sender::new(String::new()),
         }
+    }
+
+    pub(super) fn mark(&self) -> &ProcessMark {
+        &self.mark
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        *self.running.borrow()
     }
 
     /// Only the first end counts.
@@ -75,13 +99,27 @@ impl fmt::Debug for FakeProcess {
     }
 }
 
-/// Owns a process: it ends when this is dropped.
+/// Owns a process: it ends when this is dropped, unless it is to outlive it.
 #[derive(Debug)]
-struct Owned(Arc<FakeProcess>);
+struct Owned {
+    process: Arc<FakeProcess>,
+    outlives: AtomicBool,
+}
+
+impl Owned {
+    fn new(process: Arc<FakeProcess>) -> Self {
+        Self {
+            process,
+            outlives: AtomicBool::new(false),
+        }
+    }
+}
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        self.0.end(EndKind::Killed, "");
+        if !self.outlives.load(Ordering::Relaxed) {
+            self.process.end(EndKind::Killed, "");
+        }
     }
 }
 
@@ -99,7 +137,7 @@ impl fmt::Debug for FakeShell {
 impl FakeShell {
     pub(super) fn new(process: Arc<FakeProcess>, engine: &Arc<Shared>) -> Self {
         Self {
-            process: Owned(process),
+            process: Owned::new(process),
             engine: Arc::clone(engine),
         }
     }
@@ -108,11 +146,11 @@ impl FakeShell {
 #[async_trait]
 impl Shell for FakeShell {
     fn id(&self) -> &VmmId {
-        &self.process.0.id
+        &self.process.process.id
     }
 
     fn end(&self) -> EndWatch {
-        self.process.0.watch.clone()
+        self.process.process.watch.clone()
     }
 
     async fn restore(
@@ -147,7 +185,6 @@ impl Shell for FakeShell {
 pub(super) struct FakeMachine {
     process: Owned,
     guest: GuestConnection,
-    running: watch::Sender<bool>,
     engine: Arc<Shared>,
     /// Only a machine that was booted can be frozen.
     shape: Option<Shape>,
@@ -161,31 +198,37 @@ impl fmt::Debug for FakeMachine {
 
 impl FakeMachine {
     pub(super) fn booted(process: Arc<FakeProcess>, engine: &Arc<Shared>, shape: Shape) -> Self {
-        Self::new(Owned(process), engine, Some(shape))
+        Self::new(Owned::new(process), engine, Some(shape))
     }
 
-    fn new(process: Owned, engine: &Arc<Shared>, shape: Option<Shape>) -> Self {
+    pub(super) fn adopted(process: Arc<FakeProcess>, engine: &Arc<Shared>) -> Self {
+        let machine = Self::new(Owned::new(process), engine, None);
+        machine.outlive();
+        machine
+    }
+
+    fn new(owned: Owned, engine: &Arc<Shared>, shape: Option<Shape>) -> Self {
         let (host, guest) = tokio::io::duplex(CONNECTION_BYTES);
-        let (running, runs) = watch::channel(false);
-        let agent = serve(guest, runs, Arc::clone(&process.0), Arc::clone(engine));
-        let gone = process.0.gone.clone();
+        let process = Arc::clone(&owned.process);
+        let runs = process.running.subscribe();
+        let gone = process.gone.clone();
+        let agent = serve(guest, runs, process, Arc::clone(engine));
         engine.tracker.spawn(async move {
             gone.run_until_cancelled(agent).await;
         });
         Self {
             guest: GuestConnection::new(host),
-            process,
-            running,
+            process: owned,
             engine: Arc::clone(engine),
             shape,
         }
     }
 
     fn set_running(&self, runs: bool) -> Result<(), ControlError> {
-        if self.process.0.gone.is_cancelled() {
+        if self.process.process.gone.is_cancelled() {
             return Err(ControlError::Closed);
         }
-        self.running.send_replace(runs);
+        self.process.process.running.send_replace(runs);
         Ok(())
     }
 }
@@ -193,11 +236,11 @@ impl FakeMachine {
 #[async_trait]
 impl Machine for FakeMachine {
     fn id(&self) -> &VmmId {
-        &self.process.0.id
+        &self.process.process.id
     }
 
     fn end(&self) -> EndWatch {
-        self.process.0.watch.clone()
+        self.process.process.watch.clone()
     }
 
     fn guest(&self) -> &GuestConnection {
@@ -228,6 +271,22 @@ impl Machine for FakeMachine {
         })
     }
 
+    fn scratch(&self) -> io::Result<File> {
+        self.process.process.scratch.try_clone()
+    }
+
+    fn mark(&self) -> io::Result<ProcessMark> {
+        Ok(self.process.process.mark.clone())
+    }
+
+    fn outlive(&self) {
+        self.process.outlives.store(true, Ordering::Relaxed);
+    }
+
+    fn kill_now(&self) {
+        self.process.process.end(EndKind::Killed, "");
+    }
+
     async fn memory(&self) -> io::Result<MemoryFigures> {
         Ok(MemoryFigures::default())
     }
@@ -238,7 +297,7 @@ impl Machine for FakeMachine {
 
     async fn kill(self: Box<Self>) -> VmmEnd {
         let mut watch = self.end();
-        drop(self);
+        self.kill_now();
         let end = watch.wait().await;
         VmmEnd::clone(&end)
     }

@@ -1,15 +1,17 @@
 //! What a fake guest can run. A program's time limit counts, except where it says otherwise.
 //!
 //! `true`, `echo WORD…`, `exit CODE`, `cat` (standard input to standard output), `hostname`, `env`,
-//! `sleep MS`, `hang`; and what no sound guest does: `stuck` (ignores its time limit), `flood` (more
+//! `sleep MS`, `hang`, `remember WORD` and `recall` (in memory), `store WORD` and `load` (on the scratch
+//! disk), `poweroff`; and what no sound guest does: `stuck` (ignores its time limit), `flood` (more
 //! output than allowed), `garbage` (bytes that are no frame), `cut` (ends the stream without an
 //! exit), `crash` (the VMM is killed), `panic` (the guest's kernel panics).
 
-use std::{future::pending, time::Duration};
+use std::{fs::File, future::pending, io, os::unix::fs::FileExt as _, time::Duration};
 
 use thaw_guest_protocol::{
     CodeRun, Exec, Exit, ExitStatus, FailureKind, FrameKind, GuestTimings, Program,
 };
+use tokio::sync::watch;
 
 use super::{
     agent::{Guest, Inbound, Outbound},
@@ -58,9 +60,36 @@ async fn program(
         ["exit", code] => Some(code.parse().unwrap_or(2)),
         ["hostname"] => {
             output
-                .data(FrameKind::Stdout, guest.hostname().as_bytes())
+                .data(FrameKind::Stdout, text(&guest.process.hostname).as_bytes())
                 .await;
             Some(0)
+        }
+        ["remember", word] => {
+            guest.process.remembered.send_replace((*word).to_owned());
+            Some(0)
+        }
+        ["recall"] => {
+            output
+                .data(
+                    FrameKind::Stdout,
+                    text(&guest.process.remembered).as_bytes(),
+                )
+                .await;
+            Some(0)
+        }
+        ["store", word] => Some(store(&guest.process.scratch, word)),
+        ["load"] => match load(&guest.process.scratch) {
+            Ok(word) => {
+                output.data(FrameKind::Stdout, &word).await;
+                Some(0)
+            }
+            Err(_) => Some(1),
+        },
+        ["poweroff"] => {
+            guest
+                .process
+                .end(EndKind::Exited(0), "reboot: Power down\n");
+            pending().await
         }
         ["env"] => {
             for (key, value) in &exec.env {
@@ -117,6 +146,26 @@ async fn program(
             None
         }
     }
+}
+
+fn text(text: &watch::Sender<String>) -> String {
+    text.borrow().clone()
+}
+
+/// A word of up to this many bytes lies at the begin of the disk, where no file system has anything.
+const WORD_BYTES: usize = 64;
+
+fn store(disk: &File, word: &str) -> i32 {
+    let mut bytes = word.as_bytes().to_vec();
+    bytes.resize(WORD_BYTES, 0);
+    i32::from(disk.write_all_at(&bytes, 0).is_err())
+}
+
+fn load(disk: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; WORD_BYTES];
+    disk.read_exact_at(&mut bytes, 0)?;
+    bytes.retain(|byte| *byte != 0);
+    Ok(bytes)
 }
 
 /// A code run prints its own source.

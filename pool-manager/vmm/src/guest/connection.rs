@@ -61,6 +61,27 @@ impl GuestConnection {
         Self { opens, driver }
     }
 
+    /// Stands for a connection that is still being tried out; requests wait for it.
+    pub(crate) fn relayed<F>(trying: F) -> Self
+    where
+        F: Future<Output = Option<Self>> + Send + 'static,
+    {
+        let (opens, mut requests) = mpsc::channel::<OpenReply>(WAITING_OPENS);
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            let Some(connection) = trying.await else {
+                return;
+            };
+            while let Some(request) = requests.recv().await {
+                // Whoever asked learns of it by the request being dropped.
+                if connection.opens.send(request).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { opens, driver }
+    }
+
     /// Does an operation that runs no program.
     ///
     /// # Errors

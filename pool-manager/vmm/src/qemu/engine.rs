@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Accelerator,
+    adopt::find,
     argv::{Start, fd},
     launch::{Launch, VHOST_VSOCK, launch, prepare},
     machine::QemuMachine,
@@ -26,8 +27,8 @@ use super::{
     tsc::TscSample,
 };
 use crate::{
-    BootSpec, Engine, EngineIdentity, GuestConnection, Jail, Machine, Shell, ShellSpec, StartError,
-    UidRange, VmmId, orphans, tools,
+    AdoptError, AdoptSpec, Adopted, BootSpec, Engine, EngineIdentity, GuestConnection, Jail,
+    Machine, Shell, ShellSpec, StartError, UidRange, VmmId, orphans, tools,
 };
 
 /// How long a process that closed its control socket may take to end, before the socket's own error is reported.
@@ -189,7 +190,7 @@ impl Engine for Qemu {
             },
         )
         .await?;
-        let machine = QemuMachine::booted(launched, memory);
+        let machine = QemuMachine::booted(launched, spec.scratch, memory);
         match tokio::time::timeout(timeout, agent_is_up(&machine)).await {
             Ok(up) => up?,
             Err(_) => return Err(StartError::TimedOut(timeout, machine.console())),
@@ -200,6 +201,13 @@ impl Engine for Qemu {
     async fn spawn_shell(&self, spec: ShellSpec) -> Result<Box<dyn Shell>, StartError> {
         let shell = QemuShell::spawn(&self.context, spec).await?;
         Ok(Box::new(shell))
+    }
+
+    async fn adopt(&self, spec: AdoptSpec) -> Result<Adopted, AdoptError> {
+        let found = find(&self.context, &spec.id, &spec.mark).await?;
+        let running = found.running;
+        let machine = Box::new(QemuMachine::adopted(found, spec.scratch));
+        Ok(Adopted { machine, running })
     }
 
     async fn end_orphans(&self, keep: &[VmmId]) -> io::Result<Vec<VmmId>> {

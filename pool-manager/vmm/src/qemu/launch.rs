@@ -4,10 +4,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io,
-    os::{
-        fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
-        unix::net::{UnixListener as StdListener, UnixStream as StdStream},
-    },
+    os::fd::{BorrowedFd, OwnedFd},
     process::Stdio,
 };
 
@@ -25,11 +22,18 @@ use crate::{
     guest::vsock,
     jail::Cell,
     orphans::process_name,
-    process::{Holdings, Process, RunFolder},
+    process::{ErrorPipe, Holdings, Output, Process, RunFolder, Running},
 };
 
 /// The kernel's side of vsock (drivers/vhost/vsock.c).
 pub(super) const VHOST_VSOCK: &str = "/dev/vhost-vsock";
+
+/// The names of the sockets in a VMM's folder. QEMU listens on each again when its one client is gone.
+pub(super) mod name {
+    pub(in super::super) const QMP: &str = "qmp.sock";
+    pub(in super::super) const CONSOLE: &str = "console.sock";
+    pub(in super::super) const AGENT: &str = "agent.sock";
+}
 
 /// A QEMU that listens.
 #[derive(Debug)]
@@ -84,8 +88,8 @@ pub(super) async fn launch(context: &Context, launch: Launch<'_>) -> Result<Laun
         .ok_or(StartError::NoFreeUid(context.jail.capacity()))?;
     let folder =
         RunFolder::create(&context.run_folder, &launch.id).map_err(prepare("run folder"))?;
-    let qmp = socket(&folder, "qmp.sock").map_err(prepare("control socket"))?;
-    let console = socket(&folder, "console.sock").map_err(prepare("console socket"))?;
+    let qmp = socket(&folder, name::QMP).map_err(prepare("control socket"))?;
+    let console = socket(&folder, name::CONSOLE).map_err(prepare("console socket"))?;
 
     let (transport, agent, agent_mapping) =
         agent_channel(context, &folder, &cell).map_err(prepare("agent channel"))?;
@@ -121,12 +125,21 @@ pub(super) async fn launch(context: &Context, launch: Launch<'_>) -> Result<Laun
         mappings.extend(descriptors.map(|(number, descriptor)| mapping(number, descriptor)));
         handover = memory.handover;
     }
-    let child = spawn(context, arguments, environment, mappings, &cell)?;
+    let errors = ErrorPipe::create(&folder).map_err(prepare("error pipe"))?;
+    let child = spawn(
+        context,
+        arguments,
+        environment,
+        mappings,
+        errors.vmm_end,
+        &cell,
+    )?;
     let process = Process::own(
         &context.tracker,
         launch.id,
-        child,
-        console.stream,
+        child.id().unwrap_or_default(),
+        Running::Child(child),
+        Output::new(errors.our_end, console.stream),
         Holdings { cell, folder },
     );
     if let Err(error) = Cell::prefer_in_oom(process.pid()) {
@@ -162,7 +175,7 @@ fn agent_channel(
         let device = mapping(fd::VHOST_VSOCK, device.into());
         return Ok((Transport::Vsock(cid), Agent::Vsock(cid), device));
     }
-    let socket = socket(folder, "agent.sock")?;
+    let socket = socket(folder, name::AGENT)?;
     let listener = mapping(fd::AGENT, socket.listener);
     Ok((Transport::Serial, Agent::Serial(socket.stream), listener))
 }
@@ -176,6 +189,7 @@ fn spawn(
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
     mappings: Vec<FdMapping>,
+    stderr: File,
     cell: &Cell,
 ) -> Result<tokio::process::Child, StartError> {
     let mut command = Command::new(&context.program);
@@ -186,7 +200,7 @@ fn spawn(
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+        .stderr(stderr);
     command
         .fd_mappings(mappings)
         .map_err(|error| StartError::Prepare {
@@ -217,17 +231,10 @@ async fn explain(process: &Process, error: ControlError) -> StartError {
     }
 }
 
-/// Binds and connects through the folder's descriptor, because a socket's address has room for 107
-/// bytes only (unix(7)) and a storage root may lie deep.
 fn socket(folder: &RunFolder, name: &str) -> io::Result<Socket> {
-    let handle = File::open(folder.path())?;
-    let address = format!("/proc/self/fd/{}/{name}", handle.as_fd().as_raw_fd());
-    let listener = StdListener::bind(&address)?;
-    let stream = StdStream::connect(&address)?;
-    stream.set_nonblocking(true)?;
     Ok(Socket {
-        listener: listener.into(),
-        stream: UnixStream::from_std(stream)?,
+        listener: folder.listen(name)?.into(),
+        stream: folder.connect(name)?,
     })
 }
 

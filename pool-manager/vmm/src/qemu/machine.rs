@@ -6,15 +6,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use nix::fcntl::OFlag;
 use serde_json::{Value, json};
-use tokio::{io::AsyncReadExt as _, net::unix::pipe};
+use tokio::{io::AsyncReadExt as _, net::unix::pipe, sync::watch};
 
 use super::{
+    adopt::Found,
     launch::{Agent, Launched},
     qmp::Qmp,
 };
 use crate::{
-    ControlError, EndWatch, Frozen, GuestConnection, Machine, MemoryFigures, VmmEnd, VmmId,
-    process::Process,
+    ControlError, EndWatch, Frozen, GuestConnection, Machine, MemoryFigures, ProcessMark, VmmEnd,
+    VmmId, process::Process,
 };
 
 /// How long the guest may take to notice that its connection was closed.
@@ -33,26 +34,45 @@ pub(super) struct QemuMachine {
     qmp: Qmp,
     guest: GuestConnection,
     over_serial: bool,
+    scratch: File,
     /// Only a machine that was booted has memory of its own.
     memory: Option<File>,
+    /// Whether the CPUs run, as far as we have asked for it.
+    running: watch::Sender<bool>,
 }
 
 impl QemuMachine {
-    pub(super) fn booted(launched: Launched, memory: File) -> Self {
-        Self::new(launched, Some(memory))
+    pub(super) fn booted(launched: Launched, scratch: File, memory: File) -> Self {
+        Self::new(launched, scratch, Some(memory), true)
     }
 
-    pub(super) fn restored(launched: Launched) -> Self {
-        Self::new(launched, None)
+    pub(super) fn restored(launched: Launched, scratch: File) -> Self {
+        Self::new(launched, scratch, None, false)
     }
 
-    fn new(launched: Launched, memory: Option<File>) -> Self {
+    fn new(launched: Launched, scratch: File, memory: Option<File>, running: bool) -> Self {
         Self {
             process: launched.process,
             qmp: launched.qmp,
             over_serial: matches!(launched.agent, Agent::Serial(_)),
             guest: launched.agent.connect(),
+            scratch,
             memory,
+            running: watch::Sender::new(running),
+        }
+    }
+
+    /// Takes up what an earlier daemon left.
+    pub(super) fn adopted(found: Found, scratch: File) -> Self {
+        let running = watch::Sender::new(found.running);
+        Self {
+            over_serial: found.over_serial(),
+            guest: found.reach_agent(running.subscribe()),
+            process: found.process,
+            qmp: found.qmp,
+            scratch,
+            memory: None,
+            running,
         }
     }
 
@@ -134,11 +154,15 @@ impl Machine for QemuMachine {
     }
 
     async fn pause(&self) -> Result<(), ControlError> {
-        self.qmp.command("stop", Value::Null).await.map(drop)
+        self.qmp.command("stop", Value::Null).await?;
+        self.running.send_replace(false);
+        Ok(())
     }
 
     async fn resume(&self) -> Result<(), ControlError> {
-        self.qmp.command("cont", Value::Null).await.map(drop)
+        self.qmp.command("cont", Value::Null).await?;
+        self.running.send_replace(true);
+        Ok(())
     }
 
     async fn freeze(&mut self) -> Result<Frozen, ControlError> {
@@ -162,6 +186,22 @@ impl Machine for QemuMachine {
             device_state,
             memory,
         })
+    }
+
+    fn scratch(&self) -> io::Result<File> {
+        self.scratch.try_clone()
+    }
+
+    fn mark(&self) -> io::Result<ProcessMark> {
+        self.process.mark()
+    }
+
+    fn outlive(&self) {
+        self.process.outlive();
+    }
+
+    fn kill_now(&self) {
+        self.process.kill_now();
     }
 
     async fn memory(&self) -> io::Result<MemoryFigures> {

@@ -1,6 +1,6 @@
 //! A QEMU that waits for a device state.
 
-use std::{os::fd::AsFd as _, time::Duration};
+use std::{fs::File, os::fd::AsFd as _, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,6 +25,7 @@ const PIPE_BYTES: i32 = 1 << 20;
 pub(super) struct QemuShell {
     launched: Launched,
     device_state: pipe::Sender,
+    scratch: File,
 }
 
 impl QemuShell {
@@ -56,6 +57,7 @@ impl QemuShell {
         Ok(Self {
             launched,
             device_state,
+            scratch: spec.scratch,
         })
     }
 }
@@ -100,11 +102,12 @@ impl Shell for QemuShell {
         let Self {
             launched,
             device_state,
+            scratch,
         } = *self;
         tokio::time::timeout(timeout, load(&launched, device_state, &state))
             .await
             .map_err(|_| RestoreError::TimedOut(timeout))??;
-        Ok(Box::new(QemuMachine::restored(launched)))
+        Ok(Box::new(QemuMachine::restored(launched, scratch)))
     }
 }
 
@@ -148,6 +151,8 @@ async fn load(
 fn ended(end: &std::sync::Arc<crate::VmmEnd>) -> RestoreError {
     match end.kind {
         crate::EndKind::Exited(_) => RestoreError::Refused(end.to_string()),
-        crate::EndKind::Killed | crate::EndKind::Signaled(_) => RestoreError::Ended(end.clone()),
+        crate::EndKind::Killed | crate::EndKind::Signaled(_) | crate::EndKind::Unseen => {
+            RestoreError::Ended(end.clone())
+        }
     }
 }
