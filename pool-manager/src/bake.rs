@@ -173,7 +173,14 @@ impl Baker {
     }
 }
 
-async fn get_ready(guest: &GuestConnection, image: &Image) -> Result<AgentInfo, BakeError> {
+/// Starts the image's interpreters and takes the paths of requests once.
+///
+/// # Errors
+/// [`BakeError::Prepare`].
+pub(crate) async fn get_ready(
+    guest: &GuestConnection,
+    image: &Image,
+) -> Result<AgentInfo, BakeError> {
     let ask = |request| Opening {
         wake: None,
         request,

@@ -99,7 +99,11 @@ async fn serve(
             Err(error)
         }
         Some(Last::Stuck) => {
-            leased.end_now();
+            // Dropping the stream told the agent to end the program. A VM that stays is not ended for
+            // being slow to do so.
+            if !leased.stays() {
+                leased.end_now();
+            }
             Ok(ExecEvent::Exit {
                 exit: killed(),
                 timings,

@@ -2,15 +2,23 @@
 //!
 //! ```text
 //! paused, asleep ──first exec: wake + resume──► awake ──exec──► awake …
-//!    any state ──release, or what makes it unfit──► gone: the machine is dropped, every exec ends
+//!    any state ──release, or what makes it unfit──► gone: the machine is killed, every exec ends
+//!    one that stays ──the daemon ends──► let go: the machine runs on, every exec ends
 //! ```
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
-use thaw_vmm::{EndKind, EndWatch, Machine, RunInput, RunOutput, VmmEnd, protocol::Request};
+use thaw_image::ImageConfig;
+use thaw_vmm::{
+    EndKind, EndWatch, GuestError, Machine, RunInput, RunOutput, VmmEnd,
+    protocol::{Exec, FailureKind, Program, Request},
+};
 use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -36,7 +44,9 @@ const AHEAD_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Leased {
     id: LeaseId,
-    template: Arc<LoadedTemplate>,
+    config: ImageConfig,
+    /// What it was restored from by this daemon.
+    template: Option<Arc<LoadedTemplate>>,
     machine: Mutex<Option<Held>>,
     /// Cancelled when the machine is taken away.
     gone: CancellationToken,
@@ -44,6 +54,8 @@ pub(crate) struct Leased {
     /// Whether the clone runs; held while the first exec wakes it.
     awake: tokio::sync::Mutex<bool>,
     execs: Arc<Semaphore>,
+    /// It outlives the daemon.
+    stays: AtomicBool,
     counters: Arc<Counters>,
     teardown: TaskTracker,
 }
@@ -52,7 +64,16 @@ pub(crate) struct Leased {
 struct Held {
     machine: Arc<dyn Machine>,
     slot: Slot,
-    counted: LeasedCount,
+    /// None for what came out of no pool.
+    counted: Option<LeasedCount>,
+}
+
+/// A machine that is awake and stays: one that was booted from its own disk, or adopted.
+#[derive(Debug)]
+pub(crate) struct Staying {
+    pub(crate) machine: Box<dyn Machine>,
+    pub(crate) slot: Slot,
+    pub(crate) config: ImageConfig,
 }
 
 /// A program that was started in the guest.
@@ -71,31 +92,111 @@ impl Leased {
         counters: Arc<Counters>,
         teardown: TaskTracker,
     ) -> (Arc<Self>, StartKind) {
-        let machine: Arc<dyn Machine> = Arc::from(clone.machine);
-        let leased = Self {
-            id: LeaseId(machine.id().as_str().to_owned()),
-            template: clone.template,
-            end: machine.end(),
-            machine: Mutex::new(Some(Held {
-                machine,
-                slot: clone.slot,
-                counted: clone.counted,
-            })),
+        let held = Held {
+            machine: Arc::from(clone.machine),
+            slot: clone.slot,
+            counted: Some(clone.counted),
+        };
+        let config = clone.template.manifest.config.clone();
+        let template = Some(clone.template);
+        let leased = Self::holding(held, config, template, false, counters, teardown);
+        (Arc::new(leased), clone.start)
+    }
+
+    pub(crate) fn staying(
+        staying: Staying,
+        counters: Arc<Counters>,
+        teardown: TaskTracker,
+    ) -> Arc<Self> {
+        let held = Held {
+            machine: Arc::from(staying.machine),
+            slot: staying.slot,
+            counted: None,
+        };
+        let leased = Self::holding(held, staying.config, None, true, counters, teardown);
+        leased.stay();
+        Arc::new(leased)
+    }
+
+    fn holding(
+        held: Held,
+        config: ImageConfig,
+        template: Option<Arc<LoadedTemplate>>,
+        awake: bool,
+        counters: Arc<Counters>,
+        teardown: TaskTracker,
+    ) -> Self {
+        Self {
+            id: LeaseId(held.machine.id().as_str().to_owned()),
+            config,
+            template,
+            end: held.machine.end(),
+            machine: Mutex::new(Some(held)),
             gone: CancellationToken::new(),
-            awake: tokio::sync::Mutex::new(false),
+            awake: tokio::sync::Mutex::new(awake),
             execs: Arc::new(Semaphore::new(EXECS_AT_ONCE)),
+            stays: AtomicBool::new(false),
             counters,
             teardown,
-        };
-        (Arc::new(leased), clone.start)
+        }
     }
 
     pub(crate) fn id(&self) -> &LeaseId {
         &self.id
     }
 
-    pub(crate) fn template(&self) -> &Arc<LoadedTemplate> {
-        &self.template
+    /// What the image says of how to run it.
+    pub(crate) fn config(&self) -> &ImageConfig {
+        &self.config
+    }
+
+    /// The template that this daemon restored it from; none for a VM that was booted or adopted.
+    pub(crate) fn template(&self) -> Option<&Arc<LoadedTemplate>> {
+        self.template.as_ref()
+    }
+
+    /// The machine, until it is taken away. Whoever holds it for long holds up a release.
+    pub(crate) fn machine(&self) -> Option<Arc<dyn Machine>> {
+        self.lock().as_ref().map(|held| Arc::clone(&held.machine))
+    }
+
+    /// Tells when and how the VMM ended.
+    pub(crate) fn end(&self) -> EndWatch {
+        self.end.clone()
+    }
+
+    /// From now on the machine outlives this lease and the daemon, until it is ended.
+    pub(crate) fn stay(&self) {
+        self.stays.store(true, Ordering::Relaxed);
+        if let Some(machine) = self.machine() {
+            machine.outlive();
+        }
+    }
+
+    pub(crate) fn stays(&self) -> bool {
+        self.stays.load(Ordering::Relaxed)
+    }
+
+    /// Takes the machine away and leaves it running; every exec ends.
+    pub(crate) fn let_go(&self) {
+        self.gone.cancel();
+        drop(self.lock().take());
+    }
+
+    /// Wakes a clone that no exec has woken yet.
+    ///
+    /// # Errors
+    /// The clone must not be used then.
+    pub(crate) async fn rouse(&self) -> Result<(), ExecError> {
+        if *self.awake.lock().await {
+            return Ok(());
+        }
+        // A guest without the program is awake all the same: it wakes before it looks for it.
+        match self.start(nothing()).await?.output.next().await {
+            Ok(_) => Ok(()),
+            Err(GuestError::Failed(failure)) if failure.kind != FailureKind::Wake => Ok(()),
+            Err(error) => Err(guest_error(error)),
+        }
     }
 
     /// Resolves when the machine was taken away.
@@ -120,6 +221,7 @@ impl Leased {
             self.counters.crashes.fetch_add(1, Ordering::Relaxed);
         }
         let mut end = self.end.clone();
+        machine.kill_now();
         self.teardown.spawn(async move {
             drop(machine);
             let _ = end.wait().await;
@@ -136,7 +238,7 @@ impl Leased {
         let permit = Arc::clone(&self.execs)
             .try_acquire_owned()
             .map_err(|_| ExecError::TooMany)?;
-        let machine = self.lock().as_ref().map(|held| Arc::clone(&held.machine));
+        let machine = self.machine();
         let machine = machine.ok_or_else(|| self.lost("it was released"))?;
         let started = self
             .gone
@@ -259,13 +361,31 @@ impl Leased {
 
 impl Drop for Leased {
     fn drop(&mut self) {
-        self.end_now();
+        if self.stays() {
+            self.let_go();
+        } else {
+            self.end_now();
+        }
     }
+}
+
+/// A program that does nothing.
+fn nothing() -> Request {
+    Request::Exec(Exec {
+        program: Program::Argv(vec!["/bin/true".to_owned()]),
+        env: Vec::new(),
+        cwd: None,
+        user: None,
+        stdin: false,
+        timeout_ms: None,
+        output_limit_bytes: 0,
+        pty: None,
+    })
 }
 
 fn was_killed_by_us(end: &VmmEnd) -> bool {
     match end.kind {
         EndKind::Killed => true,
-        EndKind::Exited(_) | EndKind::Signaled(_) => false,
+        EndKind::Exited(_) | EndKind::Signaled(_) | EndKind::Unseen => false,
     }
 }

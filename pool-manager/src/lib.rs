@@ -3,7 +3,8 @@
 //! ```text
 //! Node::lease ─► Pools ─► image ─► template (loaded, or baked: Baker) ─► Pool ─► FreshClone ─► Leased
 //! Node::exec  ─► Leased::start (wake, request, resume) ─► pump ─► ExecHandle
-//! Node::release ─► the machine is dropped; its room is free when its process is gone
+//! Node::release ─► the machine is killed; its room is free when its process is gone
+//! NodeVms::keep ─► KeptVms: a row in node.db, a named disk, a VMM that outlives the daemon
 //! ```
 //!
 //! One task owns each pool, a pure state machine decides for it, and every other task is tracked by
@@ -19,9 +20,11 @@ mod error;
 mod exec;
 mod exec_request;
 mod images;
+mod kept;
 mod lease;
 mod local_node;
 mod node;
+mod node_db;
 mod node_snapshots;
 mod node_vms;
 mod policy;
@@ -43,6 +46,7 @@ pub use node::{
     Lease, LeaseId, LeaseRequest, Node, NodeFigures, PoolInfo, PoolSettings, StartKind, TemplateId,
     TemplateInfo, TemplateSelector,
 };
+pub use node_db::NodeDbError;
 pub use node_snapshots::{
     BadSnapshotId, Fork, NodeSnapshots, SnapshotError, SnapshotId, SnapshotInfo,
 };

@@ -10,7 +10,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use dashmap::DashMap;
 use thaw_image::ProgressSink;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
@@ -18,8 +17,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     AddImage, AdminError, ExecError, ExecHandle, ExecRequest, ImageInfo, Lease, LeaseError,
-    LeaseId, LeaseRequest, Node, NodeConfig, NodeFigures, PoolInfo, PoolSettings, SettingsError,
-    StartKind, StorageLock, TemplateId, TemplateInfo, TemplateSelector,
+    LeaseId, LeaseRequest, Node, NodeConfig, NodeDbError, NodeFigures, PoolInfo, PoolSettings,
+    SettingsError, StartKind, StorageLock, TemplateId, TemplateInfo, TemplateSelector,
     bake::Baker,
     blocking::blocking,
     budget::Budget,
@@ -27,7 +26,9 @@ use crate::{
     exec::{Allowance, pump},
     exec_request::agent_request,
     images,
+    kept::{KeptSetup, KeptVms, Leases},
     lease::Leased,
+    node_db::NodeDb,
     pool::{Pool, PoolSetup},
     pools::{Origin, Pools},
     settings::StoredSettings,
@@ -53,9 +54,12 @@ pub enum OpenError {
     /// The stored bounds of the pools.
     #[error("could not read the bounds of the pools")]
     Settings(#[from] SettingsError),
-    /// What an earlier daemon left behind could not be ended.
-    #[error("could not end the VMMs that an earlier daemon left behind")]
-    Orphans(#[source] io::Error),
+    /// What is recorded of VMs that stay.
+    #[error(transparent)]
+    Db(#[from] NodeDbError),
+    /// VMs that stay could not be taken up, or what else an earlier daemon left behind could not be ended.
+    #[error("could not take up what an earlier daemon left behind")]
+    TakeUp(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Every VM of this machine: pools, leases, templates. [`LocalNode::shut_down`](Node::shut_down) ends it.
@@ -63,7 +67,8 @@ pub enum OpenError {
 pub struct LocalNode {
     pools: Arc<Pools>,
     /// Bounded by the budget of VMMs.
-    leases: DashMap<LeaseId, Arc<Leased>>,
+    leases: Leases,
+    kept: KeptVms,
     budget: Arc<Budget>,
     counters: Arc<Counters>,
     engine_reason: String,
@@ -72,24 +77,15 @@ pub struct LocalNode {
 }
 
 impl LocalNode {
-    /// Opens the storage root: ends what an earlier daemon left behind, reads the templates, and starts
-    /// the pools that were given bounds. Other pools start on first use.
+    /// Opens the storage root: takes up the VMs that stay, ends what else an earlier daemon left behind,
+    /// reads the templates, and starts the pools that were given bounds. Other pools start on first use.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(config: NodeConfig) -> Result<Self, OpenError> {
         let root = config.storage.root().to_owned();
-        let ended = config
-            .engine
-            .end_orphans(&[])
-            .await
-            .map_err(OpenError::Orphans)?;
-        if !ended.is_empty() {
-            tracing::warn!(
-                count = ended.len(),
-                "ended VMMs that an earlier daemon left behind"
-            );
-        }
+        let path = root.join("node.db");
+        let db = blocking(move || NodeDb::open(&path)).await?;
         let scratch_folder = root.join("run/scratch");
         DirBuilder::new()
             .recursive(true)
@@ -116,10 +112,24 @@ impl LocalNode {
             scratch_folder,
         };
         let settings = StoredSettings::open(&root)?;
+        let leases = Leases::default();
+        let kept = KeptSetup {
+            leases: Arc::clone(&leases),
+            db,
+            baker: baker.clone(),
+            budget: Arc::clone(&budget),
+            counters: Arc::clone(&counters),
+            tracker: tracker.clone(),
+        };
+        let folder = root.join("vms");
+        let kept = KeptVms::open(kept, &folder).map_err(failed(&folder))?;
+        // Before anything new is started.
+        kept.take_up().await?;
         let stop = CancellationToken::new();
         let node = Self {
             pools: Pools::new(baker, setup, settings, tracker.clone(), stop),
-            leases: DashMap::new(),
+            leases,
+            kept,
             budget,
             counters,
             engine_reason: config.engine_reason,
@@ -128,6 +138,10 @@ impl LocalNode {
         };
         node.start_known_pools();
         Ok(node)
+    }
+
+    pub(crate) fn kept_vms(&self) -> &KeptVms {
+        &self.kept
     }
 
     fn start_known_pools(&self) {
@@ -206,13 +220,13 @@ impl Node for LocalNode {
             other => other,
         })?;
         let restored_in = clone.restore;
+        let manifest = Arc::clone(&clone.template.manifest);
         let (counters, tracker) = (Arc::clone(&self.counters), self.tracker.clone());
         let (leased, start) = Leased::new(clone, counters, tracker);
         let (start, restore) = match origin {
             Origin::Found => (start, restored_in),
             Origin::Baked => (StartKind::Cold, made_in + restored_in),
         };
-        let manifest = &leased.template().manifest;
         let lease = Lease {
             id: leased.id().clone(),
             template: manifest.id.clone(),
@@ -231,7 +245,7 @@ impl Node for LocalNode {
             output_limit_bytes: request.output_limit_bytes,
             timeout: request.timeout,
         };
-        let request = agent_request(&leased.template().manifest.config, request)?;
+        let request = agent_request(leased.config(), request)?;
         let started = leased.start(request).await?;
         let (handle, pumping) = pump(leased, started, allowance);
         self.tracker.spawn(pumping);
@@ -239,7 +253,14 @@ impl Node for LocalNode {
     }
 
     fn release(&self, lease: &LeaseId) {
-        if let Some((_, leased)) = self.leases.remove(lease) {
+        // VMs that stay are left as they are by a daemon that ends.
+        if self.kept.is_stopped() {
+            return;
+        }
+        let leased = self.leases.remove(lease);
+        if !self.kept.release(lease)
+            && let Some((_, leased)) = leased
+        {
             leased.end_now();
         }
     }
@@ -297,6 +318,14 @@ impl Node for LocalNode {
     }
 
     async fn remove_template(&self, template: &TemplateId) -> Result<(), AdminError> {
+        let kept = self.kept.live_of(template);
+        if kept > 0 {
+            return Err(AdminError::InUse {
+                kind: "template",
+                name: template.to_string(),
+                by: format!("{kept} VMs that stay"),
+            });
+        }
         if let Some(pool) = self.pools.running(template) {
             let info = pool.info().await;
             if let Some(info) = info.filter(|info| info.leased + info.waiting > 0) {
@@ -378,8 +407,13 @@ impl Node for LocalNode {
 
     async fn shut_down(&self) {
         self.pools.stop_all();
-        for leased in &self.leases {
-            leased.end_now();
+        self.kept.stop();
+        for leased in self.leases.iter() {
+            if leased.stays() {
+                leased.let_go();
+            } else {
+                leased.end_now();
+            }
         }
         self.leases.clear();
         self.tracker.close();

@@ -13,11 +13,14 @@ use thaw_vmm::{
 };
 use tokio::sync::mpsc;
 
-use crate::error::{AdminError, ExecError, LeaseError};
+use crate::{
+    NodeVms,
+    error::{AdminError, ExecError, LeaseError},
+};
 
 /// A machine that runs VMs.
 #[async_trait]
-pub trait Node: Send + Sync + fmt::Debug + 'static {
+pub trait Node: NodeVms {
     /// Hands out a clone that nobody else has had. It is released by [`Node::release`] and by nothing else.
     ///
     /// # Cancel safety
@@ -71,7 +74,8 @@ pub trait Node: Send + Sync + fmt::Debug + 'static {
     /// What the node is and does right now, for metrics and `doctor`.
     async fn figures(&self) -> NodeFigures;
 
-    /// Ends every clone and shell and returns when their processes are gone.
+    /// Ends every clone and shell and returns when their processes are gone. VMs that stay are let go and
+    /// run on; from now on nothing is released.
     async fn shut_down(&self);
 }
 

@@ -149,13 +149,9 @@ impl Runner {
         Ok(())
     }
 
-    /// Refuses what is new and ends everything, VMs included.
+    /// Refuses what is new and ends everything but VMs that the node keeps.
     pub async fn shut_down(&self) {
         self.0.shutting_down.store(true, Ordering::Relaxed);
-        for vm in self.vms() {
-            // It may have been deleted since it was listed.
-            let _ = self.delete_vm(vm.id.as_str());
-        }
         self.0.node.shut_down().await;
     }
 

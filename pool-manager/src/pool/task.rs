@@ -120,6 +120,8 @@ impl PoolTask {
             // Whoever has left is not told.
             let _ = caller.reply.send(Err(LeaseError::ShuttingDown));
         }
+        // A step that is only told to end may still start a VMM; whoever waits for this waits for that, too.
+        self.jobs.shutdown().await;
     }
 
     async fn next_event(&mut self) -> Event {

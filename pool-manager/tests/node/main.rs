@@ -3,5 +3,6 @@
 
 mod leases;
 mod pools;
+mod stays;
 mod support;
 mod templates;

@@ -95,6 +95,19 @@ impl World {
         self.root
     }
 
+    /// Ends the node as a daemon ends: VMs that stay run on.
+    pub(crate) async fn stop(self) -> (Root, FakeEngine) {
+        self.node.shut_down().await;
+        drop(self.node);
+        (self.root, self.engine)
+    }
+
+    /// Ends the node and opens it again.
+    pub(crate) async fn restart(self) -> Self {
+        let (root, engine) = self.stop().await;
+        Self::open(root, limits(), engine).await
+    }
+
     pub(crate) async fn lease(&self) -> Result<Lease, LeaseError> {
         self.lease_within(Duration::from_secs(30)).await
     }

@@ -1,0 +1,37 @@
+//! The node's side of it.
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+use crate::{KeptVm, LeaseId, LocalNode, NodeVms, VmError, VmEvent};
+
+#[async_trait]
+impl NodeVms for LocalNode {
+    async fn keep(&self, lease: &LeaseId) -> Result<(), VmError> {
+        self.kept_vms().keep(lease).await
+    }
+
+    async fn kept(&self) -> Vec<KeptVm> {
+        self.kept_vms().all()
+    }
+
+    async fn pause(&self, lease: &LeaseId) -> Result<(), VmError> {
+        self.kept_vms().pause(lease).await
+    }
+
+    async fn resume(&self, lease: &LeaseId) -> Result<(), VmError> {
+        self.kept_vms().resume(lease).await
+    }
+
+    async fn power_off(&self, lease: &LeaseId) -> Result<(), VmError> {
+        self.kept_vms().power_off(lease).await
+    }
+
+    async fn boot(&self, lease: &LeaseId) -> Result<(), VmError> {
+        self.kept_vms().boot(lease).await
+    }
+
+    fn vm_events(&self) -> broadcast::Receiver<VmEvent> {
+        self.kept_vms().events()
+    }
+}
