@@ -23,6 +23,8 @@ mod refusal;
 mod routes;
 mod secret;
 mod service;
+#[cfg(test)]
+mod sockets;
 mod table;
 mod token;
 #[cfg(test)]

@@ -96,6 +96,12 @@ impl Rows {
         Self(rows.copied().collect())
     }
 
+    /// Rows of a path that only a test has.
+    #[cfg(test)]
+    pub(super) fn from(rows: Vec<Row>) -> Self {
+        Self(rows)
+    }
+
     /// Who may use this method; none when there is no row for it. HEAD is GET without the body.
     pub(crate) fn access(&self, method: &Method) -> Option<Access> {
         let wanted = match *method {

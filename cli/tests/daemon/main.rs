@@ -6,5 +6,6 @@
     reason = "a test fails by panicking, and starts the programs that it tests"
 )]
 
+mod auth;
 mod end_to_end;
 mod support;

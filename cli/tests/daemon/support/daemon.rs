@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::{prepared, text};
 
 /// The program under test.
-pub(super) const THAW: &str = env!("CARGO_BIN_EXE_thaw");
+pub(crate) const THAW: &str = env!("CARGO_BIN_EXE_thaw");
 
 /// A daemon on a storage root of its own; ended when dropped.
 pub(crate) struct Daemon {
@@ -48,6 +48,11 @@ impl Daemon {
             storage,
             arguments,
         }
+    }
+
+    /// Its storage root.
+    pub(crate) fn storage(&self) -> &Path {
+        self.storage.path()
     }
 
     /// Runs a command of `thaw` against it.

@@ -3,7 +3,7 @@
 mod daemon;
 mod prepared;
 
-pub(crate) use daemon::Daemon;
+pub(crate) use daemon::{Daemon, THAW};
 
 /// Output as text.
 pub(crate) fn text(bytes: &[u8]) -> String {
