@@ -10,6 +10,7 @@ use tokio::{
 use crate::{
     code::Interpreters,
     exec::Leftovers,
+    functions::Functions,
     process::{Children, Orphans},
     wake::Identity,
 };
@@ -39,6 +40,7 @@ struct Shared {
     children: Children,
     leftovers: Leftovers,
     interpreters: Interpreters,
+    functions: Functions,
     identity: Identity,
     operations: Arc<Semaphore>,
 }
@@ -52,6 +54,7 @@ impl Agent {
                 powers,
                 leftovers: Leftovers::default(),
                 interpreters: Interpreters::new(children.clone()),
+                functions: Functions::default(),
                 identity: Identity::default(),
                 children,
                 operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
@@ -78,6 +81,10 @@ impl Agent {
 
     pub(crate) fn interpreters(&self) -> &Interpreters {
         &self.shared.interpreters
+    }
+
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.shared.functions
     }
 
     pub(crate) fn identity(&self) -> &Identity {

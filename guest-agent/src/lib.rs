@@ -8,6 +8,7 @@ mod boot;
 mod code;
 mod exec;
 mod failure;
+mod functions;
 mod operation;
 mod prepare;
 mod process;

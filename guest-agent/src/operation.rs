@@ -12,6 +12,7 @@ use crate::{
     code::code,
     exec::exec,
     failure::OperationError,
+    functions::{invoke, load},
     prepare::{prepare, prove},
     report::{info, usage},
     wake::wake,
@@ -46,6 +47,7 @@ async fn run(
     let mut wake_us = 0;
     if let Some(data) = &opening.wake {
         wake(data, agent)?;
+        agent.functions().thawed();
         wake_us = u64::try_from(woken.elapsed().as_micros()).unwrap_or(u64::MAX);
     }
     match opening.request {
@@ -57,6 +59,8 @@ async fn run(
             let (interpreters, leftovers) = (agent.interpreters(), agent.leftovers());
             code(request, wake_us, interpreters, leftovers, input, output).await
         }
+        Request::LoadFunction(request) => Box::pin(load(request, agent, input, output)).await,
+        Request::Invoke(request) => Box::pin(invoke(request, wake_us, agent, input, output)).await,
         Request::Info => reply(output, &Reply::Info(info(agent))).await,
         Request::Usage => reply(output, &Reply::Usage(usage()?)).await,
         Request::Prepare { env } => {

@@ -31,11 +31,14 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
-/// Takes the paths of an exec and of a code run once.
+/// Takes the paths of an event, where a function is loaded, else those of an exec and of a code run.
 ///
 /// # Errors
 /// What does not work.
 pub(crate) async fn prove(agent: &Agent) -> Result<(), OperationError> {
+    if agent.functions().prove().await? {
+        return Ok(());
+    }
     prove_exec(agent).await?;
     agent.interpreters().prove().await
 }

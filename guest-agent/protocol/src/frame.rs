@@ -35,6 +35,12 @@ pub enum FrameKind {
     Reply = 0x13,
     /// JSON [`Failure`](crate::Failure); the last frame of an operation that could not be done.
     Failed = 0x14,
+    /// JSON [`ResultHead`](crate::ResultHead).
+    ResultHead = 0x15,
+    /// Raw bytes of what a function returns.
+    Result = 0x16,
+    /// JSON [`Invoked`](crate::Invoked); the last frame of an invocation.
+    Invoked = 0x17,
 }
 
 impl FrameKind {
@@ -49,6 +55,9 @@ impl FrameKind {
             0x12 => Self::Exit,
             0x13 => Self::Reply,
             0x14 => Self::Failed,
+            0x15 => Self::ResultHead,
+            0x16 => Self::Result,
+            0x17 => Self::Invoked,
             _ => return None,
         })
     }
@@ -206,6 +215,9 @@ mod tests {
             FrameKind::Exit,
             FrameKind::Reply,
             FrameKind::Failed,
+            FrameKind::ResultHead,
+            FrameKind::Result,
+            FrameKind::Invoked,
         ])
     }
 

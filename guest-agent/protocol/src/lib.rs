@@ -18,10 +18,14 @@
 //! against [`MAX_FRAME_BYTES`] before a byte is buffered.
 
 mod frame;
+mod function;
 mod message;
 mod secret_bytes;
 
 pub use frame::{Frame, FrameDecoder, FrameError, FrameKind, MAX_FRAME_BYTES, encode, encode_json};
+pub use function::{
+    CODE_FOLDER, FunctionKind, Invoke, Invoked, LoadFunction, Outcome, PORT_VARIABLE, ResultHead,
+};
 pub use message::{
     AgentInfo, CodeRun, Control, Exec, Exit, ExitStatus, Failure, FailureKind, GuestTimings,
     GuestUsage, Language, Opening, Program, PtySize, Reply, Request, Wake,

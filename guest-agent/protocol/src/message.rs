@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::SecretBytes;
+use crate::{Invoke, LoadFunction, SecretBytes};
 
 /// The first frame of every stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,10 @@ pub enum Request {
     Exec(Exec),
     /// Run source code in an interpreter that is already there; ends with `Exit`.
     Code(CodeRun),
+    /// Load a function's code and initialise it; ends with `Exit`, 0 when it is ready to be frozen.
+    LoadFunction(LoadFunction),
+    /// Give an event to the function that was loaded; ends with `Invoked`.
+    Invoke(Invoke),
     /// Say who is there; replies [`Reply::Info`].
     Info,
     /// Say what is used; replies [`Reply::Usage`].

@@ -21,4 +21,4 @@ pub(crate) use program::resolve;
 pub(crate) use request::exec;
 pub(crate) use run::{Limits, Running, Subject};
 pub(crate) use streams::{Streams, null};
-pub(crate) use tap::{Leftovers, Tap};
+pub(crate) use tap::{Leftovers, Tap, scratch};

@@ -55,7 +55,7 @@ impl Limits {
     }
 
     /// Ends when the time is up; never when there is no limit.
-    async fn reached(&self) {
+    pub(crate) async fn reached(&self) {
         match self.deadline {
             Some(deadline) => sleep_until(deadline).await,
             None => std::future::pending().await,
@@ -77,16 +77,30 @@ impl Running {
     /// Attends to the program until it ends, then sends its exit.
     ///
     /// # Errors
-    /// [`OperationError::Gone`] when the host went away; the group is killed then.
+    /// As [`to_end`](Self::to_end).
     pub(crate) async fn conduct(
-        mut self,
+        self,
         mut input: WireReader,
         output: &mut WireWriter,
         leftovers: &Leftovers,
     ) -> Result<(), OperationError> {
+        let exit = self.to_end(&mut input, output, leftovers).await?;
+        Ok(output.finish(FrameKind::Exit, &exit).await?)
+    }
+
+    /// Attends to the program until it ends.
+    ///
+    /// # Errors
+    /// [`OperationError::Gone`] when the host went away; the group is killed then.
+    pub(crate) async fn to_end(
+        mut self,
+        input: &mut WireReader,
+        output: &mut WireWriter,
+        leftovers: &Leftovers,
+    ) -> Result<Exit, OperationError> {
         let started = Instant::now();
         let mut scratch = scratch();
-        let (status, timed_out) = self.attend(&mut input, output, &mut scratch).await?;
+        let (status, timed_out) = self.attend(input, output, &mut scratch).await?;
         let Streams {
             stdin,
             mut stdout,
@@ -103,7 +117,7 @@ impl Running {
             leftovers.keep(stderr);
         }
         let run_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let exit = Exit {
+        Ok(Exit {
             status,
             timed_out,
             stdout_truncated,
@@ -112,8 +126,7 @@ impl Running {
                 run_us,
                 ..self.timings
             },
-        };
-        Ok(output.finish(FrameKind::Exit, &exit).await?)
+        })
     }
 
     async fn attend(

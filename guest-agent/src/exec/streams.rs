@@ -31,10 +31,29 @@ impl Streams {
     /// # Errors
     /// When the guest has no descriptors left.
     pub(crate) fn pipes(stdin: bool, limit: u64) -> Result<(Self, Vec<OwnedFd>), OperationError> {
-        Self::try_pipes(stdin, limit).map_err(|errno| OperationError::system("make pipes", errno))
+        Self::pipes_as(stdin, FrameKind::Stdout, limit, limit)
     }
 
-    fn try_pipes(stdin: bool, limit: u64) -> Result<(Self, Vec<OwnedFd>), Errno> {
+    /// The same, where standard output is sent as `kind` and the two have limits of their own.
+    ///
+    /// # Errors
+    /// As [`pipes`](Self::pipes).
+    pub(crate) fn pipes_as(
+        stdin: bool,
+        kind: FrameKind,
+        stdout_limit: u64,
+        stderr_limit: u64,
+    ) -> Result<(Self, Vec<OwnedFd>), OperationError> {
+        Self::try_pipes(stdin, kind, stdout_limit, stderr_limit)
+            .map_err(|errno| OperationError::system("make pipes", errno))
+    }
+
+    fn try_pipes(
+        stdin: bool,
+        kind: FrameKind,
+        stdout_limit: u64,
+        stderr_limit: u64,
+    ) -> Result<(Self, Vec<OwnedFd>), Errno> {
         let (program_in, inlet) = if stdin {
             let (program, agent) = pipe2(OFlag::O_CLOEXEC)?;
             nonblocking(&agent)?;
@@ -48,8 +67,8 @@ impl Streams {
         nonblocking(&stderr)?;
         let streams = Self {
             stdin: inlet,
-            stdout: Tap::new(stdout, FrameKind::Stdout, limit)?,
-            stderr: Some(Tap::new(stderr, FrameKind::Stderr, limit)?),
+            stdout: Tap::new(stdout, kind, stdout_limit)?,
+            stderr: Some(Tap::new(stderr, FrameKind::Stderr, stderr_limit)?),
         };
         Ok((streams, vec![program_in, program_out, program_err]))
     }

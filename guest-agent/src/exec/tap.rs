@@ -47,6 +47,12 @@ impl Tap {
         })
     }
 
+    /// Sets how many bytes may be sent from now on; nothing counts as thrown away yet.
+    pub(crate) fn allow(&mut self, bytes: u64) {
+        self.allowed = bytes;
+        self.truncated = false;
+    }
+
     /// Whether something was thrown away.
     pub(crate) fn is_truncated(&self) -> bool {
         self.truncated

@@ -5,4 +5,4 @@ mod sys;
 mod tasks;
 
 pub(crate) use identity::Identity;
-pub(crate) use tasks::wake;
+pub(crate) use tasks::{set_clock_back, wake};

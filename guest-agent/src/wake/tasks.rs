@@ -5,7 +5,7 @@ use std::{fs::File, io, os::fd::AsFd as _};
 use nix::{
     errno::Errno,
     sys::time::TimeSpec,
-    time::{ClockId, clock_settime},
+    time::{ClockId, clock_gettime, clock_settime},
     unistd::sethostname,
 };
 use thaw_guest_protocol::{FailureKind, Wake};
@@ -51,6 +51,24 @@ pub(crate) fn wake(data: &Wake, agent: &Agent) -> Result<(), OperationError> {
             Powers::Visitor => Ok(()),
         })
         .map_err(|error| OperationError::refused(FailureKind::Wake, error.to_string()))
+}
+
+/// How far the clock stands back while a function is initialised and frozen.
+const SET_BACK_S: i64 = 2 * 3600;
+
+/// Sets the clock back until the next wake puts it right.
+///
+/// OpenSSL asks the kernel for randomness again after an hour (`PRIMARY_RESEED_TIME_INTERVAL` of its
+/// providers/implementations/rands/drbg_local.h). So whatever was seeded before the freeze is seeded
+/// anew in every clone when it is next used, whichever language runs and whether or not it can be asked to.
+///
+/// # Errors
+/// What clock_settime(2) says.
+pub(crate) fn set_clock_back() -> Result<(), OperationError> {
+    let system = |errno| OperationError::system("set the clock back", errno);
+    let now = clock_gettime(ClockId::CLOCK_REALTIME).map_err(system)?;
+    let then = TimeSpec::new(now.tv_sec() - SET_BACK_S, now.tv_nsec());
+    clock_settime(ClockId::CLOCK_REALTIME, then).map_err(system)
 }
 
 fn check(data: &Wake) -> Result<(), WakeError> {

@@ -5,6 +5,7 @@
     reason = "every test file is a program of its own and uses a part of this"
 )]
 
+pub(crate) mod function;
 pub(crate) mod guest;
 pub(crate) mod host;
 mod sys;

@@ -1,0 +1,174 @@
+//! The invoke operation: one event, one result.
+
+use bytes::{Bytes, BytesMut};
+use thaw_guest_protocol::{
+    DATA_CHUNK_BYTES, ExitStatus, FailureKind, FrameKind, GuestTimings, Invoke, Invoked, Outcome,
+    ResultHead,
+};
+use tokio::time::Instant;
+
+use super::{
+    attend::{HostSide, Turn},
+    command, http,
+    loaded::{Loaded, Server},
+    message::{Answer, EventHead, NoAnswer, Said},
+    resident::Talk,
+};
+use crate::{
+    agent::Agent,
+    exec::Limits,
+    failure::OperationError,
+    wire::{WireError, WireReader, WireWriter},
+};
+
+/// The largest event; the host's own limit is far below it.
+const MAX_EVENT_BYTES: usize = 64 << 20;
+
+/// What came of an event, and whether its log was cut.
+pub(super) type Served = (Outcome, bool);
+
+/// Gives the function an event; how it ended is sent as the last frame.
+///
+/// # Errors
+/// See [`OperationError`]; nothing is loaded any more when the host went away in the middle.
+pub(crate) async fn invoke(
+    mut invoke: Invoke,
+    wake_us: u64,
+    agent: &Agent,
+    mut input: WireReader,
+    output: &mut WireWriter,
+) -> Result<(), OperationError> {
+    let mut held = agent.functions().hold()?;
+    if held.is_none() {
+        let message = "no function is loaded in this machine";
+        return Err(OperationError::refused(FailureKind::BadRequest, message));
+    }
+    let began = Instant::now();
+    let event = match invoke.event.take() {
+        Some(text) => Bytes::from(text),
+        None if held.as_ref().is_some_and(Loaded::is_http) => Bytes::new(),
+        None => gather(&mut input).await?,
+    };
+    // Taken out, so that a function whose event is given up is not used again.
+    let Some(mut loaded) = held.take() else {
+        return Ok(());
+    };
+    let limits = Limits::new(Some(invoke.timeout_ms));
+    let mut host = HostSide { input, output };
+    let (outcome, log_truncated) = match &mut loaded.server {
+        Server::Resident(_) => resident(&mut loaded, &invoke, &event, &mut host, limits).await?,
+        Server::Command { argv } => {
+            command::run(&loaded.load, argv, &invoke, event, agent, &mut host).await?
+        }
+        Server::Http { process, port } => {
+            http::carry(process, *port, &invoke, &mut host, limits).await?
+        }
+    };
+    loaded.restored = false;
+    if outcome.is_fit() {
+        *held = Some(loaded);
+    } else {
+        drop(loaded);
+    }
+    let invoked = Invoked {
+        outcome,
+        log_truncated,
+        timings: GuestTimings {
+            wake_us,
+            spawn_us: 0,
+            run_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        },
+    };
+    Ok(host.output.finish(FrameKind::Invoked, &invoked).await?)
+}
+
+impl Loaded {
+    fn is_http(&self) -> bool {
+        matches!(self.server, Server::Http { .. })
+    }
+}
+
+/// The event out of the frames that follow the first.
+async fn gather(input: &mut WireReader) -> Result<Bytes, OperationError> {
+    let mut event = BytesMut::new();
+    loop {
+        let frame = input.next_frame().await?;
+        match frame.kind {
+            FrameKind::Stdin => event.extend_from_slice(&frame.payload),
+            FrameKind::StdinEnd => return Ok(event.freeze()),
+            _ => {}
+        }
+        if event.len() > MAX_EVENT_BYTES {
+            let message = "the event is larger than 64 MiB";
+            return Err(OperationError::refused(FailureKind::BadRequest, message));
+        }
+    }
+}
+
+async fn resident(
+    loaded: &mut Loaded,
+    invoke: &Invoke,
+    event: &[u8],
+    host: &mut HostSide<'_>,
+    limits: Limits,
+) -> Result<Served, OperationError> {
+    let Server::Resident(resident) = &mut loaded.server else {
+        return Ok((Outcome::Ended(ExitStatus::Exited(1)), false));
+    };
+    let head = EventHead {
+        request_id: &invoke.request_id,
+        name: &loaded.load.name,
+        version: &invoke.version,
+        memory_mib: loaded.load.memory_mib,
+        timeout_ms: invoke.timeout_ms,
+        content_type: invoke.content_type.as_deref(),
+        result_limit: invoke.result_limit_bytes,
+        restored: loaded.restored,
+    };
+    resident.process.allow(invoke.log_limit_bytes);
+    let mut turn = resident.invoke(&head, event, host, limits).await?;
+    if matches!(turn, Turn::Heard(Err(NoAnswer::Closed))) {
+        // Its socket is gone, so it is ending; how, it will say itself.
+        let end = std::future::pending::<()>();
+        turn = match resident.process.attend(host, limits, end).await? {
+            Turn::Ended(status) => Turn::Ended(status),
+            Turn::Heard(()) | Turn::TimedOut => Turn::TimedOut,
+        };
+    }
+    let truncated = resident.process.is_truncated();
+    Ok((settle(turn, host.output).await?, truncated))
+}
+
+/// Sends the result, if there is one.
+async fn settle(turn: Talk, output: &mut WireWriter) -> Result<Outcome, OperationError> {
+    Ok(match turn {
+        Turn::Heard(Ok(said)) => {
+            let outcome = match said.answer {
+                Answer::Result => Outcome::Returned,
+                Answer::Raised => Outcome::Raised,
+                Answer::Ready | Answer::Failed => Outcome::Ended(ExitStatus::Exited(1)),
+            };
+            send_result(said, output).await?;
+            outcome
+        }
+        Turn::Heard(Err(NoAnswer::TooLarge)) => Outcome::ResultTooLarge,
+        // User code has written into our socket, or closed it.
+        Turn::Heard(Err(NoAnswer::Nonsense | NoAnswer::Closed)) => {
+            Outcome::Ended(ExitStatus::Exited(1))
+        }
+        Turn::Ended(status) => Outcome::Ended(status),
+        Turn::TimedOut => Outcome::TimedOut,
+    })
+}
+
+async fn send_result(said: Said, output: &mut WireWriter) -> Result<(), WireError> {
+    let content_type = said.head.content_type;
+    output.json(FrameKind::ResultHead, &ResultHead { content_type })?;
+    for chunk in said.body.chunks(DATA_CHUNK_BYTES) {
+        output.data(FrameKind::Result, chunk)?;
+        if !output.has_room() {
+            output.drain().await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+# A function's process: it imports the handler once, is frozen, and then answers events.
+#
+# The agent speaks to it over a Unix stream socket (`control`, put into this namespace by the starter). A
+# message is kind, head length, body length (3 x u32, native order), a head of JSON and a body of bytes:
+#   agent -> here   LOAD, SNAPSHOT, INVOKE, PING
+#   here -> agent   READY, FAILED, RESULT, RAISED
+# Runs on CPython 3.6 and later. Nothing of it is visible to the code that it runs.
+
+import sys
+import os
+import gc
+import json
+import time
+import traceback
+import importlib
+
+LOAD, SNAPSHOT, INVOKE, PING = 1, 2, 3, 4
+READY, FAILED, RESULT, RAISED = 1, 2, 3, 4
+ORDER = sys.byteorder
+Module = type(sys)
+
+
+def receive(size):
+    data = bytearray(size)
+    view, at = memoryview(data), 0
+    while at < size:
+        got = control.recv_into(view[at:])
+        if not got:
+            os._exit(0)
+        at += got
+    return bytes(data)
+
+
+def next_message():
+    words = receive(12)
+    kind, head, body = (int.from_bytes(words[at:at + 4], ORDER) for at in (0, 4, 8))
+    return kind, json.loads(receive(head).decode()) if head else {}, receive(body) if body else b''
+
+
+def send(kind, head=None, body=b''):
+    head = json.dumps(head).encode() if head else b''
+    words = b''.join(word.to_bytes(4, ORDER) for word in (kind, len(head), len(body)))
+    control.sendall(words + head + body if len(body) < 65536 else words + head)
+    if len(body) >= 65536:
+        control.sendall(body)
+
+
+class Context:
+    """What a handler is told about its invocation."""
+
+    def __init__(self, head):
+        self.aws_request_id = head['request_id']
+        self.function_name = head['name']
+        self.function_version = head['version']
+        self.memory_limit_in_mb = str(head['memory_mib'])
+        self.invoked_function_arn = 'arn:aws:lambda:local:000000000000:function:' + head['name']
+        self.log_group_name = '/thaw/functions/' + head['name']
+        self.log_stream_name = head['request_id']
+        self.identity = None
+        self.client_context = None
+        self._until = time.monotonic() + head['timeout_ms'] / 1000.0
+
+    def get_remaining_time_in_millis(self):
+        return max(0, int((self._until - time.monotonic()) * 1000))
+
+
+Context.__module__ = 'thaw'
+
+
+def reseed():
+    # Whatever drew random numbers before the freeze would draw the same ones in every clone.
+    loaded = sys.modules
+    module = loaded.get('random')
+    if module is not None:
+        module.seed()
+    module = loaded.get('_ssl')
+    if module is not None:
+        module.RAND_add(os.urandom(64), 64.0)
+    module = loaded.get('numpy.random')
+    if module is not None:
+        module.seed()
+    module = loaded.get('tempfile')
+    if module is not None:
+        module._name_sequence = None
+    module = loaded.get('uuid')
+    if module is not None:
+        module._node = None
+
+
+def hooks(name, registered):
+    # The handler's own hook, and those registered with AWS's snapshot_restore_py, if it is used.
+    library = sys.modules.get('snapshot_restore_py')
+    found = list(getattr(library, registered)()) if hasattr(library, registered) else []
+    if registered == 'get_before_snapshot':
+        found.reverse()
+    for hook, arguments, keywords in found:
+        hook(*arguments, **keywords)
+    own = getattr(module, name, None)
+    if callable(own):
+        own()
+
+
+def trace_of(error):
+    # The first frames are ours.
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == '<thaw>':
+        trace = trace.tb_next
+    frames = []
+    for frame in traceback.extract_tb(trace):
+        # Imports lead through the import system.
+        if not frame.filename.startswith('<frozen importlib'):
+            frames.append(frame)
+    return frames
+
+
+def complain(error, frames):
+    lines = ['Traceback (most recent call last):\n'] if frames else []
+    lines += traceback.format_list(frames)
+    lines += traceback.format_exception_only(type(error), error)
+    sys.stderr.write(''.join(lines))
+
+
+def description(error, frames):
+    return json.dumps({
+        'errorMessage': str(error),
+        'errorType': type(error).__name__,
+        'stackTrace': traceback.format_list(frames),
+    }).encode()
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass
+
+
+class HandlerError(Exception):
+    pass
+
+
+def load(head):
+    global handler, module
+    name, _, function = head['handler'].rpartition('.')
+    if not name or not function:
+        raise HandlerError("handler %r is not of the form module.function" % head['handler'])
+    sys.path[0] = head['folder']
+    name = name.replace('/', '.')
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(error.name + '.')):
+            raise HandlerError("handler %r: there is no module %r in the code" % (head['handler'], name))
+        raise
+    handler = getattr(module, function, None)
+    if handler is None:
+        raise HandlerError("handler %r: module %r has no function %r" % (head['handler'], name, function))
+    if not callable(handler):
+        raise HandlerError("handler %r: %r of module %r is no function" % (head['handler'], function, name))
+
+
+def decode(head, body):
+    kind = (head.get('content_type') or 'application/json').split(';')[0].strip().lower()
+    if kind == 'application/json' or kind.endswith('+json'):
+        return json.loads(body.decode()) if body else None
+    return body.decode() if kind.startswith('text/') else body
+
+
+def encode(value):
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return 'application/octet-stream', bytes(value)
+    return 'application/json', json.dumps(value, ensure_ascii=False).encode()
+
+
+class ResponseSizeTooLarge(Exception):
+    pass
+
+
+ResponseSizeTooLarge.__name__ = 'Function.ResponseSizeTooLarge'
+
+
+def answer(function, head, body):
+    try:
+        if head.get('restored'):
+            reseed()
+            hooks('after_restore', 'get_after_restore')
+        value = function(decode(head, body), Context(head))
+        if hasattr(value, '__await__'):
+            import asyncio
+
+            async def finish():
+                return await value
+            value = asyncio.run(finish())
+        kind, result = encode(value)
+        if len(result) > head['result_limit']:
+            raise ResponseSizeTooLarge('the result has %d bytes; the limit is %d'
+                                       % (len(result), head['result_limit']))
+    except Exception as error:
+        frames = trace_of(error)
+        complain(error, frames)
+        flush()
+        send(RAISED, {'content_type': 'application/json'}, description(error, frames))
+        return
+    flush()
+    send(RESULT, {'content_type': kind}, result)
+
+
+def echo(event, context):
+    # Goes where an event goes, and touches nothing of the user's.
+    context.get_remaining_time_in_millis()
+    return event
+
+
+def serve():
+    while True:
+        kind, head, body = next_message()
+        if kind == INVOKE:
+            answer(handler, head, body)
+        elif kind == PING:
+            answer(echo, head, body)
+        elif kind == LOAD or kind == SNAPSHOT:
+            try:
+                if kind == LOAD:
+                    load(head)
+                else:
+                    hooks('before_snapshot', 'get_before_snapshot')
+            except Exception as error:
+                frames = trace_of(error)
+                if isinstance(error, HandlerError):
+                    sys.stderr.write('%s\n' % error)
+                else:
+                    complain(error, frames)
+                flush()
+                send(FAILED)
+                continue
+            flush()
+            if kind == SNAPSHOT:
+                gc.collect()
+                if hasattr(gc, 'freeze'):
+                    # Collections must not touch, and so copy, what is here.
+                    gc.freeze()
+            send(READY)
+
+
+os.set_inheritable(control.fileno(), False)
+if hasattr(sys.stdout, 'reconfigure'):
+    # A process that dies has said what it said.
+    sys.stdout.reconfigure(line_buffering=True)
+main = Module('__main__')
+sys.modules['__main__'] = main
+sys.argv = ['thaw']
+serve()

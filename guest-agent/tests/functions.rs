@@ -1,0 +1,329 @@
+//! Functions: loaded once, then given events, in every kind whose interpreter this machine has.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use support::{
+    function::{Answered, Function, files},
+    host::{Host, Outcome as Ran},
+};
+use thaw_guest_protocol::{ExitStatus, FailureKind, FunctionKind, Outcome};
+
+fn python(handler: &str) -> FunctionKind {
+    FunctionKind::Python {
+        handler: handler.into(),
+    }
+}
+
+fn node(handler: &str) -> FunctionKind {
+    FunctionKind::Node {
+        handler: handler.into(),
+    }
+}
+
+fn command(argv: &[&str]) -> FunctionKind {
+    FunctionKind::Command {
+        argv: argv.iter().map(|&word| word.into()).collect(),
+    }
+}
+
+async fn loaded(kind: FunctionKind, name: &str, source: &str) -> Function {
+    let (function, ran) = Function::load(kind, &files(&[(name, source)])).await;
+    let ran = ran.unwrap();
+    assert_eq!(ran.exit.status, ExitStatus::Exited(0), "{}", ran.err());
+    function
+}
+
+/// What the initialisation says when it fails.
+async fn refused(kind: FunctionKind, name: &str, source: &str) -> Ran {
+    let (_function, ran) = Function::load(kind, &files(&[(name, source)])).await;
+    let ran = ran.unwrap();
+    assert_ne!(ran.exit.status, ExitStatus::Exited(0), "{ran:?}");
+    ran
+}
+
+fn json(answered: &Answered) -> serde_json::Value {
+    serde_json::from_slice(&answered.result).unwrap()
+}
+
+#[tokio::test]
+async fn a_handler_is_given_its_events_one_after_the_other() {
+    let source = "calls = 0\n\
+        def handle(event, context):\n\
+        \x20   global calls\n\
+        \x20   calls += 1\n\
+        \x20   print('call', calls)\n\
+        \x20   assert context.get_remaining_time_in_millis() > 1000\n\
+        \x20   return {'event': event, 'call': calls, 'id': context.aws_request_id}\n";
+    let function = loaded(python("pack/app.handle"), "pack/app.py", source).await;
+    for call in 1..=3 {
+        let answered = function.invoke(r#"{"a": "ü"}"#).await.unwrap();
+        assert_eq!(answered.outcome(), Outcome::Returned, "{answered:?}");
+        let expected = serde_json::json!({"event": {"a": "ü"}, "call": call, "id": "r-1"});
+        assert_eq!(json(&answered), expected);
+        assert_eq!(answered.content_type.as_deref(), Some("application/json"));
+        assert_eq!(answered.log(), format!("call {call}\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_node_handler_is_given_its_events_and_may_answer_by_promise_or_callback() {
+    let source = "exports.soon = async (event, context) => {\n\
+        \x20 console.log('said', context.functionName);\n\
+        \x20 return { got: event, left: context.getRemainingTimeInMillis() > 1000 };\n};\n\
+        exports.back = (event, context, done) => { setImmediate(() => done(null, [event])); };\n\
+        exports.bytes = () => Buffer.from([255, 0, 1]);\n";
+    let function = loaded(node("app.soon"), "app.js", source).await;
+    for _ in 0..2 {
+        let answered = function.invoke("[1]").await.unwrap();
+        assert_eq!(answered.outcome(), Outcome::Returned, "{answered:?}");
+        let expected = serde_json::json!({"got": [1], "left": true});
+        assert_eq!(json(&answered), expected);
+        assert_eq!(answered.log(), "said f\n");
+    }
+    let function = loaded(node("app.back"), "app.js", source).await;
+    assert_eq!(function.invoke("2").await.unwrap().result, b"[2]");
+    let function = loaded(node("app.bytes"), "app.js", source).await;
+    let answered = function.invoke("2").await.unwrap();
+    assert_eq!(answered.result, [255, 0, 1]);
+    assert_eq!(
+        answered.content_type.as_deref(),
+        Some("application/octet-stream")
+    );
+}
+
+#[tokio::test]
+async fn an_error_comes_back_with_its_type_message_and_trace_and_the_function_goes_on() {
+    let source = "def helper(x):\n    raise ValueError('no ' + x)\n\
+        def handle(event, context):\n    return helper(event)\n";
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    for _ in 0..2 {
+        let answered = function.invoke(r#""x""#).await.unwrap();
+        assert_eq!(answered.outcome(), Outcome::Raised);
+        let error = json(&answered);
+        assert_eq!(error["errorType"], "ValueError");
+        assert_eq!(error["errorMessage"], "no x");
+        let trace = error["stackTrace"].as_array().unwrap();
+        assert_eq!(trace.len(), 2, "{trace:?}");
+        assert!(trace[1].as_str().unwrap().contains("line 2, in helper"));
+        assert!(
+            answered.log().ends_with("ValueError: no x\n"),
+            "{}",
+            answered.log()
+        );
+    }
+    let source = "class Odd extends TypeError { get name() { return 'Odd'; } }\n\
+        exports.handle = async () => { throw new Odd('no'); };\n\
+        exports.later = () => new Promise(() => setImmediate(() => { throw new Odd('late'); }));\n";
+    for (handler, message) in [("app.handle", "no"), ("app.later", "late")] {
+        let function = loaded(node(handler), "app.js", source).await;
+        let answered = function.invoke("{}").await.unwrap();
+        assert_eq!(answered.outcome(), Outcome::Raised, "{answered:?}");
+        let error = json(&answered);
+        assert_eq!(error["errorType"], "Odd");
+        assert_eq!(error["errorMessage"], message);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_initialised_says_why_in_its_own_words() {
+    let ran = refused(python("app.handle"), "app.py", "def handle(:\n").await;
+    assert!(ran.err().contains("SyntaxError: "), "{}", ran.err());
+    assert!(ran.err().contains("def handle(:"), "{}", ran.err());
+    let ran = refused(python("app.handle"), "app.py", "x = 1\n").await;
+    assert_eq!(
+        ran.err(),
+        "handler 'app.handle': module 'app' has no function 'handle'\n"
+    );
+    let ran = refused(python("other.handle"), "app.py", "x = 1\n").await;
+    assert_eq!(
+        ran.err(),
+        "handler 'other.handle': there is no module 'other' in the code\n"
+    );
+    let ran = refused(python("app"), "app.py", "x = 1\n").await;
+    assert!(ran.err().contains("module.function"), "{}", ran.err());
+    let ran = refused(python("app.handle"), "app.py", "import nothing_like_it\n").await;
+    assert!(ran.err().contains("No module named 'nothing_like_it'"));
+    let ran = refused(
+        python("app.handle"),
+        "app.py",
+        "print('bye')\nraise SystemExit(0)\n",
+    )
+    .await;
+    assert_eq!(
+        (ran.out(), ran.exit.status),
+        ("bye\n", ExitStatus::Exited(1))
+    );
+    let ran = refused(python("app.handle"), "app.py", "while True: pass\n").await;
+    assert!(ran.exit.timed_out);
+    let ran = refused(node("app.handle"), "app.js", "exports.other = 1;\n").await;
+    assert_eq!(
+        ran.err(),
+        "handler 'app.handle': app.js exports no function 'handle'\n"
+    );
+    let ran = refused(node("app.handle"), "app.js", "exports.handle = (\n").await;
+    assert!(ran.err().contains("SyntaxError"), "{}", ran.err());
+    let (_, ran) = Function::load(command(&["./nothing"]), &files(&[("a", "b")])).await;
+    assert_eq!(ran.unwrap_err().kind, FailureKind::ProgramNotFound);
+}
+
+#[tokio::test]
+async fn one_that_was_cut_off_serves_no_other_event() {
+    let source = "import os, time\n\
+        def handle(event, context):\n\
+        \x20   print('begun')\n\
+        \x20   if event == 'exit': os._exit(3)\n\
+        \x20   if event == 'large': return 'x' * 3000000\n\
+        \x20   if event == 'socket':\n\
+        \x20       for fd in range(3, 20):\n\
+        \x20           try: os.write(fd, b'y' * 64)\n\
+        \x20           except OSError: pass\n\
+        \x20   while event == 'loop': pass\n";
+    for (event, expected) in [
+        ("exit", Outcome::Ended(ExitStatus::Exited(3))),
+        ("loop", Outcome::TimedOut),
+        ("socket", Outcome::Ended(ExitStatus::Exited(1))),
+    ] {
+        let function = loaded(python("app.handle"), "app.py", source).await;
+        let answered = function
+            .invoke_for(&format!("{event:?}"), 2000)
+            .await
+            .unwrap();
+        assert_eq!(answered.outcome(), expected, "{event}");
+        assert!(
+            answered.log().starts_with("begun\n"),
+            "{event}: {answered:?}"
+        );
+        let refused = function.invoke("1").await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::BadRequest, "{event}");
+    }
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    let answered = function.invoke(r#""large""#).await.unwrap();
+    assert_eq!(answered.outcome(), Outcome::Raised);
+    assert_eq!(
+        json(&answered)["errorType"],
+        "Function.ResponseSizeTooLarge"
+    );
+    assert_eq!(function.invoke("1").await.unwrap().result, b"null");
+}
+
+#[tokio::test]
+async fn large_binary_events_come_back_whole_and_a_flood_of_log_is_cut() {
+    let source = "def handle(event, context):\n\
+        \x20   print('x' * 10000000)\n\
+        \x20   return event\n";
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    let event: Vec<u8> = (0..1_500_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let answered = function.invoke_bytes(&event).await.unwrap();
+    assert_eq!(answered.outcome(), Outcome::Returned);
+    assert!(answered.result == event);
+    assert_eq!(answered.log().len(), 65536);
+    assert!(answered.invoked.log_truncated);
+}
+
+#[tokio::test]
+async fn a_command_gets_the_event_on_its_standard_input() {
+    let source = "#!/bin/sh\ncat; echo log >&2; exit \"${1:-0}\"\n";
+    let function = loaded(command(&["./run"]), "run", source).await;
+    for event in ["one", "two"] {
+        let answered = function.invoke_bytes(event.as_bytes()).await.unwrap();
+        assert_eq!(answered.outcome(), Outcome::Returned, "{answered:?}");
+        assert_eq!(answered.result, event.as_bytes());
+        assert_eq!(answered.log(), "log\n");
+    }
+    let function = loaded(command(&["./run", "4"]), "run", source).await;
+    let answered = function.invoke("x").await.unwrap();
+    assert_eq!(answered.outcome(), Outcome::Ended(ExitStatus::Exited(4)));
+}
+
+#[tokio::test]
+async fn hooks_run_before_the_freeze_and_after_each_thaw() {
+    let source = "import random\n\
+        seen = []\n\
+        random.seed(1)\n\
+        def before_snapshot(): seen.append('before')\n\
+        def after_restore(): seen.append('after')\n\
+        def handle(event, context): return seen, random.random()\n";
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    let first = json(&function.invoke("1").await.unwrap());
+    assert_eq!(first[0], serde_json::json!(["before"]));
+    let thawed = json(&function.invoke_thawed("1").await.unwrap());
+    assert_eq!(thawed[0], serde_json::json!(["before", "after"]));
+    let again = json(&function.invoke("1").await.unwrap());
+    assert_eq!(again[0], serde_json::json!(["before", "after"]));
+    // random.seed(1) draws this second; whoever was thawed must not.
+    assert_eq!(first[1].as_f64().unwrap(), 0.134_364_244_112_401_22);
+    assert_ne!(thawed[1].as_f64().unwrap(), 0.847_433_736_937_232_7);
+    let source = "const seen = [];\n\
+        exports.beforeSnapshot = () => { seen.push('before'); };\n\
+        exports.afterRestore = async () => { seen.push('after'); };\n\
+        exports.handle = () => seen;\n";
+    let function = loaded(node("app.handle"), "app.js", source).await;
+    assert_eq!(json(&function.invoke("1").await.unwrap())[0], "before");
+    assert_eq!(
+        json(&function.invoke_thawed("1").await.unwrap())[1],
+        "after"
+    );
+}
+
+#[tokio::test]
+async fn a_failing_hook_fails_the_load() {
+    let source = "def before_snapshot(): raise RuntimeError('not now')\n\
+        def handle(event, context): pass\n";
+    let ran = refused(python("app.handle"), "app.py", source).await;
+    assert!(
+        ran.err().ends_with("RuntimeError: not now\n"),
+        "{}",
+        ran.err()
+    );
+}
+
+#[tokio::test]
+async fn a_proof_touches_nothing_of_the_function() {
+    let source = "calls = 0\ndef handle(event, context):\n    global calls\n    calls += 1\n    return calls\n";
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    function.prove().await;
+    assert_eq!(function.invoke("1").await.unwrap().result, b"1");
+}
+
+#[tokio::test]
+async fn a_machine_without_a_function_refuses_events() {
+    let function = Function::none(Host::local());
+    let refused = function.invoke("1").await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::BadRequest);
+}
+
+#[tokio::test]
+async fn a_server_is_loaded_once_it_listens_and_is_given_requests_as_they_are() {
+    let source = "import http.server, os\n\
+        class Handler(http.server.BaseHTTPRequestHandler):\n\
+        \x20   def do_POST(self):\n\
+        \x20       body = self.rfile.read(int(self.headers['content-length']))\n\
+        \x20       self.send_response(201); self.end_headers(); self.wfile.write(body[::-1])\n\
+        \x20   def log_message(self, *words): print('request', flush=True)\n\
+        http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n";
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let argv = vec!["python3".into(), "server.py".into()];
+    let function = loaded(FunctionKind::Http { argv, port }, "server.py", source).await;
+    for _ in 0..2 {
+        let request = b"POST / HTTP/1.0\r\ncontent-length: 3\r\n\r\nabc";
+        let answered = function.invoke_bytes(request).await.unwrap();
+        let text = String::from_utf8(answered.result.clone()).unwrap();
+        assert!(text.starts_with("HTTP/1.0 201 "), "{text}");
+        assert!(text.ends_with("\r\n\r\ncba"), "{text}");
+        assert_eq!(answered.log(), "request\n");
+    }
+    let argv = vec!["python3".into(), "server.py".into()];
+    let kind = FunctionKind::Http { argv, port: 9 };
+    let ran = refused(kind, "server.py", "raise SystemExit(7)\n").await;
+    assert_eq!(ran.exit.status, ExitStatus::Exited(7));
+}
