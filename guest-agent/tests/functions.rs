@@ -218,7 +218,9 @@ async fn large_binary_events_come_back_whole_and_a_flood_of_log_is_cut() {
         \x20   print('x' * 10000000)\n\
         \x20   return event\n";
     let function = loaded(python("app.handle"), "app.py", source).await;
-    let event: Vec<u8> = (0..1_500_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let event: Vec<u8> = (0..1_500_000_u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     let answered = function.invoke_bytes(&event).await.unwrap();
     assert_eq!(answered.outcome(), Outcome::Returned);
     assert!(answered.result == event);

@@ -1,7 +1,7 @@
 //! Makes a template.
 //!
 //! ```text
-//! image ─► scratch disk ─► boot ─► Prepare ─► freeze ─► files in a staging folder
+//! image ─► scratch disk ─► boot ─► Prepare, or a function's load ─► freeze ─► files in a staging folder
 //!                                                         └─► trial: load, shell, restore, proof ─► the template counts
 //! any failure, or the deadline: the machine is dropped, the staging folder is removed
 //! ```
@@ -27,6 +27,7 @@ use crate::{
     blocking::blocking,
     clone::spawn_shell,
     exec_request::split_env,
+    function_bake::{FunctionPart, load},
     proof::{ProofError, prove},
     template::{
         LoadedTemplate, Manifest, Staging, TemplateKey, TemplateStore, root_fs, scratch_sha256,
@@ -53,9 +54,11 @@ impl Baker {
         &self,
         key: &TemplateKey,
         image: Arc<Image>,
+        function: Option<FunctionPart>,
     ) -> Result<LoadedTemplate, BakeError> {
-        let within = self.limits.bake_within;
-        tokio::time::timeout(within, self.bake_unbounded(key, image))
+        let init = function.as_ref().map(|part| part.spec.init_timeout);
+        let within = self.limits.bake_within + init.unwrap_or_default();
+        tokio::time::timeout(within, self.bake_unbounded(key, image, function))
             .await
             .map_err(|_| BakeError::TimedOut(within))?
     }
@@ -64,6 +67,7 @@ impl Baker {
         &self,
         key: &TemplateKey,
         image: Arc<Image>,
+        function: Option<FunctionPart>,
     ) -> Result<LoadedTemplate, BakeError> {
         let begin = Instant::now();
         self.check_room(key.shape)?;
@@ -74,8 +78,14 @@ impl Baker {
         let scratch = ScratchDisk::blank(staging.path(), key.scratch_bytes).await?;
         let spec = self.boot_spec(key, &image, &scratch)?;
         let mut machine = self.engine.boot(spec).await?;
-        tracing::info!(template = %key.id(), "starting interpreters");
-        let agent = get_ready(machine.guest(), &image).await?;
+        tracing::info!(template = %key.id(), "getting the guest ready");
+        let agent = match function {
+            None => get_ready(machine.guest(), &image).await?,
+            Some(part) => {
+                load(machine.guest(), &image, key.shape, part).await?;
+                info(machine.guest()).await?
+            }
+        };
         tracing::info!(template = %key.id(), "freezing");
         let frozen = machine.freeze().await?;
         tracing::info!(template = %key.id(), "writing the template");
@@ -159,15 +169,17 @@ impl Baker {
             .restore(state, within)
             .await
             .map_err(BakeError::Trial)?;
-        let languages = &template.manifest.languages;
-        let proven = prove(&*machine, languages, within)
-            .await
-            .map_err(|error| match error {
-                ProofError::Wake(error) => BakeError::Write(error),
-                ProofError::Control(error) => BakeError::Trial(RestoreError::Control(error)),
-                ProofError::Guest(error) => BakeError::Proof(error),
-                ProofError::TimedOut(within) => BakeError::Trial(RestoreError::TimedOut(within)),
-            });
+        let proven =
+            prove(&*machine, &template.manifest, within)
+                .await
+                .map_err(|error| match error {
+                    ProofError::Wake(error) => BakeError::Write(error),
+                    ProofError::Control(error) => BakeError::Trial(RestoreError::Control(error)),
+                    ProofError::Guest(error) => BakeError::Proof(error),
+                    ProofError::TimedOut(within) => {
+                        BakeError::Trial(RestoreError::TimedOut(within))
+                    }
+                });
         let _ = machine.kill().await;
         proven
     }
@@ -181,14 +193,22 @@ pub(crate) async fn get_ready(
     guest: &GuestConnection,
     image: &Image,
 ) -> Result<AgentInfo, BakeError> {
-    let ask = |request| Opening {
-        wake: None,
-        request,
-    };
     let env = split_env(&image.config.env);
-    guest.call(&ask(Request::Prepare { env })).await?;
-    // Asked last: only now the interpreters are there.
-    match guest.call(&ask(Request::Info)).await? {
+    let opening = Opening {
+        wake: None,
+        request: Request::Prepare { env },
+    };
+    guest.call(&opening).await?;
+    info(guest).await
+}
+
+/// Asked last: only now the interpreters are there.
+async fn info(guest: &GuestConnection) -> Result<AgentInfo, BakeError> {
+    let opening = Opening {
+        wake: None,
+        request: Request::Info,
+    };
+    match guest.call(&opening).await? {
         Reply::Info(info) => Ok(info),
         Reply::Usage(_) | Reply::Done => Err(GuestError::Unexpected(FrameKind::Reply).into()),
     }
@@ -236,6 +256,7 @@ impl Draft {
             state_sha256: sha256(&state),
             created_at: now_s(),
             bake_ms: 0,
+            function: self.key.function,
         };
         Ok((staging, manifest))
     }

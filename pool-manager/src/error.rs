@@ -115,6 +115,17 @@ pub enum BakeError {
         /// What is free.
         free_bytes: u64,
     },
+    /// The function could not be initialised.
+    #[error("the function could not be initialised: {reason}")]
+    Function {
+        /// How it failed.
+        reason: String,
+        /// What it said itself, at most 64 KiB of each stream.
+        output: String,
+    },
+    /// The function's code could not be read.
+    #[error("could not read the function's code")]
+    ReadCode(#[source] io::Error),
     /// It took too long.
     #[error("the bake took longer than {0:?}")]
     TimedOut(Duration),

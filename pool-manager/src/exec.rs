@@ -196,7 +196,8 @@ async fn feed(mut input: RunInput, mut inputs: mpsc::Receiver<ExecInput>) {
     std::future::pending().await
 }
 
-async fn pass(limit: Option<Duration>) {
+/// Ends when the time is up, and a little more: the agent has the first word.
+pub(crate) async fn pass(limit: Option<Duration>) {
     let Some(limit) = limit else {
         return std::future::pending().await;
     };

@@ -19,12 +19,16 @@ mod counters;
 mod error;
 mod exec;
 mod exec_request;
+mod function_bake;
 mod images;
+mod invoke;
 mod kept;
 mod lease;
+mod local_functions;
 mod local_node;
 mod node;
 mod node_db;
+mod node_functions;
 mod node_snapshots;
 mod node_vms;
 mod policy;
@@ -47,6 +51,9 @@ pub use node::{
     TemplateInfo, TemplateSelector,
 };
 pub use node_db::NodeDbError;
+pub use node_functions::{
+    BakeFunction, CodeStream, FunctionSpec, InvokeEvent, InvokeHandle, InvokeRequest, NodeFunctions,
+};
 pub use node_snapshots::{
     BadSnapshotId, Fork, NodeSnapshots, SnapshotError, SnapshotId, SnapshotInfo,
 };

@@ -65,14 +65,14 @@ pub enum OpenError {
 /// Every VM of this machine: pools, leases, templates. [`LocalNode::shut_down`](Node::shut_down) ends it.
 #[derive(Debug)]
 pub struct LocalNode {
-    pools: Arc<Pools>,
+    pub(crate) pools: Arc<Pools>,
     /// Bounded by the budget of VMMs.
     leases: Leases,
     kept: KeptVms,
     budget: Arc<Budget>,
     counters: Arc<Counters>,
     engine_reason: String,
-    tracker: TaskTracker,
+    pub(crate) tracker: TaskTracker,
     _storage: StorageLock,
 }
 
@@ -159,12 +159,12 @@ impl LocalNode {
         }
     }
 
-    fn leased(&self, id: &LeaseId) -> Result<Arc<Leased>, ExecError> {
+    pub(crate) fn leased(&self, id: &LeaseId) -> Result<Arc<Leased>, ExecError> {
         let found = self.leases.get(id).map(|leased| Arc::clone(&leased));
         found.ok_or_else(|| ExecError::UnknownLease(id.to_string()))
     }
 
-    async fn template_info(&self, manifest: &Manifest) -> TemplateInfo {
+    pub(crate) async fn template_info(&self, manifest: &Manifest) -> TemplateInfo {
         let pool = self.pools.running(&manifest.id);
         let in_use = match &pool {
             Some(pool) => pool.info().await.map_or(0, |info| vmms_of(&info)),

@@ -14,13 +14,13 @@ use thaw_vmm::{
 use tokio::sync::mpsc;
 
 use crate::{
-    NodeVms,
+    NodeFunctions, NodeVms,
     error::{AdminError, ExecError, LeaseError},
 };
 
 /// A machine that runs VMs.
 #[async_trait]
-pub trait Node: NodeVms {
+pub trait Node: NodeFunctions + NodeVms {
     /// Hands out a clone that nobody else has had. It is released by [`Node::release`] and by nothing else.
     ///
     /// # Cancel safety

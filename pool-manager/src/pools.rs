@@ -1,6 +1,8 @@
 //! From what a caller names to the pool that serves it: images are made, templates baked or loaded,
 //! pools started, each once however many ask.
 
+mod functions;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,6 +18,7 @@ use crate::{
     blocking::blocking,
     budget::NoRoom,
     error::chain,
+    function_bake::FunctionPart,
     images,
     pool::{Pool, PoolSetup},
     settings::StoredSettings,
@@ -94,23 +97,27 @@ impl Pools {
             TemplateSelector::Image { image, shape } => {
                 check_shape(*shape)?;
                 let image = self.image(image, progress).await?;
-                let key = TemplateKey {
-                    image: image.digest.to_string(),
-                    shape: *shape,
-                    kernel: self.baker.kernel.digest().to_owned(),
-                    engine: self.baker.engine.identity().clone(),
-                    scratch_bytes: self.baker.limits.scratch_bytes,
-                };
+                let key = self.key(&image, *shape);
                 let id = key.id();
                 if let Some(pool) = self.running(&id) {
                     return Ok((pool, Origin::Found));
                 }
-                self.take_off(
-                    &id,
-                    |pools| async move { pools.load_or_bake(key, image).await },
-                )
+                self.take_off(&id, |pools| async move {
+                    pools.load_or_bake(key, image, None).await
+                })
                 .await
             }
+        }
+    }
+
+    fn key(&self, image: &Image, shape: Shape) -> TemplateKey {
+        TemplateKey {
+            image: image.digest.to_string(),
+            shape,
+            kernel: self.baker.kernel.digest().to_owned(),
+            engine: self.baker.engine.identity().clone(),
+            scratch_bytes: self.baker.limits.scratch_bytes,
+            function: None,
         }
     }
 
@@ -214,6 +221,7 @@ impl Pools {
         &self,
         key: TemplateKey,
         image: Arc<Image>,
+        function: Option<FunctionPart>,
     ) -> Result<(LoadedTemplate, Origin), LeaseError> {
         if let Some(manifest) = self.known(&key.id())? {
             return self.load(manifest).await;
@@ -226,7 +234,7 @@ impl Pools {
             .await
             .map_err(full)?;
         tracing::info!(template = %key.id(), image = %key.image, "baking a template");
-        let baked = self.baker.bake(&key, image).await;
+        let baked = self.baker.bake(&key, image, function).await;
         match baked {
             Ok(template) => {
                 let took = template.manifest.bake();

@@ -17,7 +17,7 @@ use thaw_vmm::{
 };
 use thiserror::Error;
 
-use crate::wake::wake;
+use crate::{template::Manifest, wake::wake};
 
 /// A clone that did not pass.
 #[derive(Debug, Error)]
@@ -38,9 +38,14 @@ pub(crate) enum ProofError {
 /// Not cancel safe: the clone may run on.
 pub(crate) async fn prove(
     machine: &dyn Machine,
-    languages: &[Language],
+    manifest: &Manifest,
     within: Duration,
 ) -> Result<(), ProofError> {
+    if manifest.function.is_some() {
+        return tokio::time::timeout(within, prove_function(machine))
+            .await
+            .map_err(|_| ProofError::TimedOut(within))?;
+    }
     let proof = async {
         let exec = Opening {
             wake: Some(wake(machine.id().as_str()).map_err(ProofError::Wake)?),
@@ -48,7 +53,7 @@ pub(crate) async fn prove(
         };
         machine.resume().await?;
         run(machine, &exec).await?;
-        if languages.contains(&Language::Python) {
+        if manifest.languages.contains(&Language::Python) {
             let code = Opening {
                 wake: None,
                 request: Request::Code(snippet()),
@@ -70,6 +75,22 @@ pub(crate) async fn prove(
     tokio::time::timeout(within, proof)
         .await
         .map_err(|_| ProofError::TimedOut(within))?
+}
+
+/// A function's clone is warm when its process has answered the agent; the function itself sees nothing of it.
+async fn prove_function(machine: &dyn Machine) -> Result<(), ProofError> {
+    let own = Opening {
+        wake: Some(wake(machine.id().as_str()).map_err(ProofError::Wake)?),
+        request: Request::Prove,
+    };
+    machine.resume().await?;
+    machine
+        .guest()
+        .call(&own)
+        .await
+        .map_err(ProofError::Guest)?;
+    machine.pause().await?;
+    Ok(())
 }
 
 /// Runs something to its end; an image without the program has nothing to warm.

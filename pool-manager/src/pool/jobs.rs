@@ -94,8 +94,8 @@ pub(super) async fn take_through(
     clone: PausedClone,
 ) -> Step {
     let _pass = setup.gate.enter(false).await;
-    let languages = &template.manifest.languages;
-    if let Err(error) = prove(&*clone.machine, languages, setup.limits.start_within).await {
+    let manifest = &template.manifest;
+    if let Err(error) = prove(&*clone.machine, manifest, setup.limits.start_within).await {
         return match clone.machine.end().now() {
             Some(end) => ended(&end),
             None => Step::Failed(chain(&error)),

@@ -19,6 +19,8 @@ pub(crate) struct TemplateKey {
     pub(crate) engine: EngineIdentity,
     /// The length of the scratch disk.
     pub(crate) scratch_bytes: u64,
+    /// What tells the function that was loaded from others; none where the image alone is frozen.
+    pub(crate) function: Option<String>,
 }
 
 impl TemplateKey {
@@ -38,7 +40,8 @@ impl TemplateKey {
             self.scratch_bytes.to_string(),
         ];
         let mut hash = Sha256::new();
-        for part in parts {
+        // Templates without a function have the ids that they always had.
+        for part in parts.into_iter().chain(self.function.clone()) {
             // The length keeps two lists of parts from reading alike.
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
@@ -66,12 +69,13 @@ mod tests {
                 transport: "serial".into(),
             },
             scratch_bytes: 4 << 30,
+            function: None,
         }
     }
 
     #[test]
     fn every_part_of_the_key_counts() {
-        let change: [fn(&mut TemplateKey); 9] = [
+        let change: [fn(&mut TemplateKey); 10] = [
             |key| key.image.push('1'),
             |key| key.shape.vcpus = 2,
             |key| key.shape.memory_mib = 512,
@@ -81,6 +85,7 @@ mod tests {
             |key| key.engine.accelerator.push('1'),
             |key| key.engine.transport.push('1'),
             |key| key.scratch_bytes += 1,
+            |key| key.function = Some("f".into()),
         ];
         let mut ids = vec![key().id()];
         for change in change {
@@ -90,7 +95,7 @@ mod tests {
         }
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 10);
+        assert_eq!(ids.len(), 11);
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub(crate) struct Manifest {
     /// Seconds since 1970-01-01 UTC.
     pub(crate) created_at: u64,
     pub(crate) bake_ms: u64,
+    /// What tells the function that was loaded from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) function: Option<String>,
 }
 
 /// What every version of the manifest has.

@@ -193,6 +193,7 @@ mod tests {
             state_sha256: String::new(),
             created_at: 0,
             bake_ms: 0,
+            function: None,
         }
     }
 

@@ -18,6 +18,7 @@ use yamux::{Config, Connection, Mode, Stream};
 
 use super::{
     engine::{Shared, pass},
+    functions,
     machine::FakeProcess,
     programs,
 };
@@ -29,6 +30,7 @@ pub(super) struct Guest {
     pub(super) process: Arc<FakeProcess>,
     pub(super) runs: watch::Receiver<bool>,
     engine: Arc<Shared>,
+    pub(super) functions: functions::Functions,
 }
 
 /// Serves until the connection or the process ends. Streams are accepted at any time, as QEMU's
@@ -43,6 +45,7 @@ pub(super) async fn serve(
         process,
         runs,
         engine,
+        functions: functions::Functions::default(),
     };
     let mut connection = Connection::new(io.compat(), Config::default(), Mode::Server);
     let mut streams = JoinSet::new();
@@ -92,6 +95,8 @@ async fn operate(stream: Stream, mut guest: Guest) {
     match opening.request {
         Request::Exec(exec) => programs::run(&exec, &guest, input, &mut output).await,
         Request::Code(run) => programs::code(&run, &mut output).await,
+        Request::LoadFunction(load) => functions::load(&load, input, &mut output).await,
+        Request::Invoke(invoke) => functions::invoke(invoke, &guest, input, &mut output).await,
         Request::Info => output.json(FrameKind::Reply, &info()).await,
         Request::Prove => {
             pass(guest.engine.now().prove_delay).await;

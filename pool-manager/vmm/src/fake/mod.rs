@@ -6,6 +6,7 @@
 
 mod agent;
 mod engine;
+mod functions;
 mod machine;
 mod programs;
 

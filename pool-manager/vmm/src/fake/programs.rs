@@ -176,7 +176,7 @@ pub(super) async fn code(run: &CodeRun, output: &mut Outbound) {
         .await;
 }
 
-fn exit(status: ExitStatus, timed_out: bool) -> Exit {
+pub(super) fn exit(status: ExitStatus, timed_out: bool) -> Exit {
     Exit {
         status,
         timed_out,

@@ -2,9 +2,11 @@
 
 mod connection;
 mod error;
+mod invocation;
 mod run;
 pub(crate) mod vsock;
 
 pub use connection::GuestConnection;
 pub use error::GuestError;
+pub use invocation::InvocationOutput;
 pub use run::{Output, RunInput, RunOutput};
