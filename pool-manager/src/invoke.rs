@@ -35,6 +35,7 @@ pub(crate) fn agent_request(request: InvokeRequest) -> (Request, Rest) {
     };
     let rest = Rest {
         event: text.is_none().then_some(request.event),
+        more: request.more,
         limits: Limits {
             log_bytes: request.log_limit_bytes,
             result_bytes: request.result_limit_bytes,
@@ -57,6 +58,7 @@ pub(crate) fn agent_request(request: InvokeRequest) -> (Request, Rest) {
 #[derive(Debug)]
 pub(crate) struct Rest {
     event: Option<Bytes>,
+    more: bool,
     limits: Limits,
 }
 
@@ -105,7 +107,7 @@ async fn serve(
         biased;
         () = events.closed() => None,
         last = drain.run() => last,
-        () = feed(input, rest.event, inputs) => None,
+        () = feed(input, rest, inputs) => None,
         () = leased.gone() => Some(Last::Broken(ExecError::Lost("it was released".to_owned()))),
         () = pass(Some(limits.timeout)) => Some(Last::Stuck),
     };
@@ -212,11 +214,14 @@ fn within(left: &mut u64, bytes: Bytes) -> Option<Bytes> {
 }
 
 /// Sends what does not travel in the first frame; never returns, because the output says when it ended.
-async fn feed(mut input: RunInput, event: Option<Bytes>, mut inputs: mpsc::Receiver<Bytes>) {
+async fn feed(mut input: RunInput, rest: Rest, mut inputs: mpsc::Receiver<Bytes>) {
     // A broken connection shows in the output too, with its reason.
-    if let Some(event) = event {
+    if let Some(event) = rest.event {
         let mut sent = input.stdin(&event).await;
-        while let (Ok(()), Some(piece)) = (&sent, inputs.recv().await) {
+        while let (Ok(()), true) = (&sent, rest.more) {
+            let Some(piece) = inputs.recv().await else {
+                break;
+            };
             sent = input.stdin(&piece).await;
         }
         if sent.is_ok() {

@@ -72,6 +72,7 @@ pub(super) async fn carry(
     process: &mut Process,
     port: u16,
     invoke: &Invoke,
+    event: Bytes,
     host: &mut HostSide<'_>,
     limits: Limits,
 ) -> Result<Served, OperationError> {
@@ -83,7 +84,7 @@ pub(super) async fn carry(
         )
     })?;
     let (mut from, mut to) = stream.split();
-    let (mut waiting, mut back) = (Bytes::new(), vec![0; DATA_CHUNK_BYTES]);
+    let (mut waiting, mut back) = (event, vec![0; DATA_CHUNK_BYTES]);
     let mut scratch = scratch();
     let outcome = loop {
         let streams = &mut process.streams;

@@ -61,7 +61,7 @@ pub(crate) async fn invoke(
             command::run(&loaded.load, argv, &invoke, event, agent, &mut host).await?
         }
         Server::Http { process, port } => {
-            http::carry(process, *port, &invoke, &mut host, limits).await?
+            http::carry(process, *port, &invoke, event, &mut host, limits).await?
         }
     };
     loaded.restored = false;

@@ -7,5 +7,6 @@
 
 mod deaths;
 mod execs;
+mod functions;
 mod left_behind;
 mod world;
