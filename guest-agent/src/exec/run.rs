@@ -77,14 +77,14 @@ impl Running {
     /// Attends to the program until it ends, then sends its exit.
     ///
     /// # Errors
-    /// As [`to_end`](Self::to_end).
+    /// As [`until_end`](Self::until_end).
     pub(crate) async fn conduct(
         self,
         mut input: WireReader,
         output: &mut WireWriter,
         leftovers: &Leftovers,
     ) -> Result<(), OperationError> {
-        let exit = self.to_end(&mut input, output, leftovers).await?;
+        let exit = self.until_end(&mut input, output, leftovers).await?;
         Ok(output.finish(FrameKind::Exit, &exit).await?)
     }
 
@@ -92,7 +92,7 @@ impl Running {
     ///
     /// # Errors
     /// [`OperationError::Gone`] when the host went away; the group is killed then.
-    pub(crate) async fn to_end(
+    pub(crate) async fn until_end(
         mut self,
         input: &mut WireReader,
         output: &mut WireWriter,

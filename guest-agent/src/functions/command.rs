@@ -78,7 +78,7 @@ pub(super) async fn run(
         timings: GuestTimings::default(),
     };
     let exit = running
-        .to_end(&mut host.input, host.output, agent.leftovers())
+        .until_end(&mut host.input, host.output, agent.leftovers())
         .await?;
     let outcome = match exit.status {
         _ if exit.timed_out => Outcome::TimedOut,

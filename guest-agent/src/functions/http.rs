@@ -45,7 +45,10 @@ pub(super) async fn listen(
     let mut process = start(load, argv, &env, None, agent.children())?;
     let turn = process.attend(host, limits, until_listening(port)).await?;
     Ok(match turn {
-        Turn::Heard(()) => Initialised::Ready(Server::Http { process, port }),
+        Turn::Heard(()) => {
+            let process = Box::new(process);
+            Initialised::Ready(Server::Http { process, port })
+        }
         Turn::Ended(_) | Turn::TimedOut => Initialised::failed(&turn, &process),
     })
 }

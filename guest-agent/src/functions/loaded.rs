@@ -14,7 +14,7 @@ pub(super) enum Server {
     /// A program for each event.
     Command { argv: Vec<String> },
     /// A server on a port.
-    Http { process: Process, port: u16 },
+    Http { process: Box<Process>, port: u16 },
 }
 
 /// A function that is ready for an event.
