@@ -9,9 +9,10 @@ use tokio::{
 
 use crate::{
     code::Interpreters,
-    exec::Leftovers,
+    exec::{Keeper, Leftovers},
     functions::Functions,
     process::{Children, Orphans},
+    rest::Rest,
     wake::Identity,
 };
 
@@ -38,7 +39,8 @@ pub struct Agent {
 struct Shared {
     powers: Powers,
     children: Children,
-    leftovers: Leftovers,
+    keeper: Keeper,
+    rest: Rest,
     interpreters: Interpreters,
     functions: Functions,
     identity: Identity,
@@ -48,11 +50,12 @@ struct Shared {
 impl Agent {
     /// Makes the agent; its tasks run on `runtime`.
     pub fn new(powers: Powers, runtime: Handle) -> Self {
-        let children = Children::new(runtime);
+        let children = Children::new(runtime.clone());
         Self {
             shared: Arc::new(Shared {
                 powers,
-                leftovers: Leftovers::default(),
+                keeper: Keeper::new(runtime),
+                rest: Rest::default(),
                 interpreters: Interpreters::new(children.clone()),
                 functions: Functions::default(),
                 identity: Identity::default(),
@@ -76,7 +79,15 @@ impl Agent {
     }
 
     pub(crate) fn leftovers(&self) -> &Leftovers {
-        &self.shared.leftovers
+        self.shared.keeper.leftovers()
+    }
+
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.shared.keeper
+    }
+
+    pub(crate) fn rest(&self) -> &Rest {
+        &self.shared.rest
     }
 
     pub(crate) fn interpreters(&self) -> &Interpreters {

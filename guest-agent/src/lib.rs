@@ -13,6 +13,7 @@ mod operation;
 mod prepare;
 mod process;
 mod report;
+mod rest;
 mod session;
 mod sys;
 mod transport;

@@ -10,7 +10,7 @@ use crate::{
     agent::{Agent, Powers},
     boot::{PowerOff, write_back},
     code::code,
-    exec::exec,
+    exec::{Custody, LastWill, exec},
     failure::OperationError,
     functions::{invoke, load},
     prepare::{prepare, prove},
@@ -23,9 +23,9 @@ use crate::{
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Does what the host asks on one stream.
-pub(crate) async fn operate(stream: Stream, agent: Agent) {
+pub(crate) async fn operate(stream: Stream, agent: Agent, will: LastWill) {
     let (input, mut output) = split(stream);
-    match run(input, &mut output, &agent).await {
+    match run(input, &mut output, &agent, will).await {
         // A host that is gone by now is not told.
         Err(OperationError::Refused(failure)) => {
             drop(output.finish(FrameKind::Failed, &failure).await);
@@ -38,9 +38,10 @@ async fn run(
     mut input: WireReader,
     output: &mut WireWriter,
     agent: &Agent,
+    will: LastWill,
 ) -> Result<(), OperationError> {
     let opening = opening(&mut input).await?;
-    let _permit = agent.admit().ok_or_else(|| {
+    let permit = agent.admit().ok_or_else(|| {
         OperationError::refused(FailureKind::Exhausted, "too many operations at once")
     })?;
     let woken = Instant::now();
@@ -50,25 +51,55 @@ async fn run(
         agent.functions().thawed();
         wake_us = u64::try_from(woken.elapsed().as_micros()).unwrap_or(u64::MAX);
     }
+    let custody = async || Custody {
+        starting: agent.rest().starting().await,
+        permit,
+        will,
+        keeper: agent.keeper().clone(),
+    };
     match opening.request {
         Request::Exec(request) => {
-            let (children, leftovers) = (agent.children(), agent.leftovers());
-            exec(request, wake_us, children, leftovers, input, output).await
+            let custody = custody().await;
+            exec(request, wake_us, agent.children(), custody, input, output).await
         }
         Request::Code(request) => {
-            let (interpreters, leftovers) = (agent.interpreters(), agent.leftovers());
-            code(request, wake_us, interpreters, leftovers, input, output).await
+            let custody = custody().await;
+            code(
+                request,
+                wake_us,
+                agent.interpreters(),
+                custody,
+                input,
+                output,
+            )
+            .await
         }
-        Request::LoadFunction(request) => Box::pin(load(request, agent, input, output)).await,
-        Request::Invoke(request) => Box::pin(invoke(request, wake_us, agent, input, output)).await,
+        Request::LoadFunction(request) => {
+            drop(agent.rest().starting().await);
+            Box::pin(load(request, agent, input, output)).await
+        }
+        Request::Invoke(request) => {
+            drop(agent.rest().starting().await);
+            Box::pin(invoke(request, wake_us, agent, input, output)).await
+        }
         Request::Info => reply(output, &Reply::Info(info(agent))).await,
         Request::Usage => reply(output, &Reply::Usage(usage()?)).await,
         Request::Prepare { env } => {
+            let _starting = agent.rest().starting().await;
             prepare(env, agent).await?;
             reply(output, &Reply::Done).await
         }
         Request::Prove => {
+            let _starting = agent.rest().starting().await;
             prove(agent).await?;
+            reply(output, &Reply::Done).await
+        }
+        Request::Quiesce => {
+            agent.rest().quiesce().await?;
+            reply(output, &Reply::Done).await
+        }
+        Request::Continue => {
+            agent.rest().go_on().await;
             reply(output, &Reply::Done).await
         }
         Request::Shutdown => shut_down(&mut input, output, agent).await,

@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::compat::TokioAsyncReadCompatExt as _;
 use yamux::{Config, Connection, ConnectionError, Mode};
 
-use crate::{agent::Agent, operation::operate};
+use crate::{agent::Agent, exec::LastWill, operation::operate};
 
 /// The streams that the host may open at once. Those beyond the agent's own bound are answered with
 /// a failure; a host that opens more than this breaks the connection.
@@ -38,7 +38,8 @@ pub enum SessionError {
     Protocol(#[source] ConnectionError),
 }
 
-/// Answers the host until it closes the connection. Operations that still run are ended then.
+/// Answers the host until it closes the connection. Operations that still run are ended then; the
+/// programs of a guest at rest are kept, because this guest is another one than that which began them.
 ///
 /// # Errors
 /// See [`SessionError`]; the agent is ready for the next connection in any case.
@@ -57,12 +58,17 @@ where
     config.set_split_send_size(DATA_CHUNK_BYTES);
     let mut connection = Connection::new(io, config, Mode::Server);
     let mut operations = JoinSet::new();
+    // Dropped before the operations are.
+    let ending = Ending {
+        agent: agent.clone(),
+        will: LastWill::default(),
+    };
     loop {
         tokio::select! {
             biased;
             stream = poll_fn(|cx| connection.poll_next_inbound(cx)) => match stream {
                 Some(Ok(stream)) => {
-                    operations.spawn(operate(stream, agent.clone()));
+                    operations.spawn(operate(stream, agent.clone(), ending.will.clone()));
                 }
                 Some(Err(ConnectionError::Io(source))) => return Err(SessionError::Io(source)),
                 Some(Err(ConnectionError::Closed)) | None => return Ok(()),
@@ -70,6 +76,20 @@ where
             },
             // Ended operations leave the set; there is nothing to learn from them.
             Some(_) = operations.join_next() => {}
+        }
+    }
+}
+
+/// Decides at the end of a session what becomes of its programs.
+struct Ending {
+    agent: Agent,
+    will: LastWill,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if self.agent.rest().is_at_rest() {
+            self.will.keep();
         }
     }
 }

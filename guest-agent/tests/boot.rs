@@ -95,8 +95,8 @@ async fn wakes(host: &Host) {
     let wake = |entropy: u8, length: usize| Wake {
         entropy: SecretBytes(vec![entropy; length]),
         wall_clock_ns: 1_900_000_000_000_000_000,
-        hostname: "clone-7".into(),
-        machine_id: "0123456789abcdef0123456789abcdef".into(),
+        hostname: Some("clone-7".into()),
+        machine_id: Some("0123456789abcdef0123456789abcdef".into()),
     };
     let request = || {
         Request::Exec(shell(

@@ -342,8 +342,8 @@ async fn bad_openings_and_bad_wake_data_run_nothing() {
         wake: Some(Wake {
             entropy: SecretBytes(vec![0; 64]),
             wall_clock_ns: 0,
-            hostname: "not a name".into(),
-            machine_id: "0".repeat(32),
+            hostname: Some("not a name".into()),
+            machine_id: Some("0".repeat(32)),
         }),
         request: Request::Exec(argv(&["true"])),
     };

@@ -165,6 +165,9 @@ pub enum ExecError {
     /// The agent can no longer be talked to.
     #[error("the VM can no longer be talked to: {0}")]
     Lost(String),
+    /// Somebody paused the VM.
+    #[error("VM {0:?} is paused")]
+    Paused(String),
     /// Too much runs in this VM.
     #[error("too many programs run in this VM at once")]
     TooMany,

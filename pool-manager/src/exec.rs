@@ -15,7 +15,10 @@ use thaw_vmm::{
     GuestError, Output, RunInput,
     protocol::{Exit, ExitStatus, FailureKind, GuestTimings},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, timeout},
+};
 
 use crate::{
     ExecError, ExecEvent, ExecHandle, ExecInput, ExecTimings,
@@ -77,7 +80,7 @@ async fn serve(
         last = drain.run() => last,
         () = feed(input, inputs) => None,
         () = leased.gone() => Some(Last::Broken(ExecError::Lost("it was released".to_owned()))),
-        () = pass(allowance.timeout) => Some(Last::Stuck),
+        () = pass(allowance.timeout, leased.runs()) => Some(Last::Stuck),
     };
     // The program's stream ends here, and with it whatever still runs in its process group.
     drop((drain, permit));
@@ -196,16 +199,24 @@ async fn feed(mut input: RunInput, mut inputs: mpsc::Receiver<ExecInput>) {
     std::future::pending().await
 }
 
-/// Ends when the time is up, and a little more: the agent has the first word.
-pub(crate) async fn pass(limit: Option<Duration>) {
+/// Ends when the time is up, and a little more: the agent has the first word. The time in which the VM stands
+/// still does not count.
+pub(crate) async fn pass(limit: Option<Duration>, mut runs: watch::Receiver<bool>) {
     let Some(limit) = limit else {
         return std::future::pending().await;
     };
-    let at = Instant::now()
-        + limit
-            .saturating_add(BACKSTOP)
-            .min(Duration::from_secs(1 << 30));
-    let _ = tokio::time::timeout_at(at, std::future::pending::<()>()).await;
+    let mut left = limit
+        .saturating_add(BACKSTOP)
+        .min(Duration::from_secs(1 << 30));
+    // The VM tells for as long as it is there; a program of one that is gone has ended.
+    while runs.wait_for(|runs| *runs).await.is_ok() {
+        let begin = Instant::now();
+        if timeout(left, runs.wait_for(|runs| !*runs)).await.is_err() {
+            return;
+        }
+        left = left.saturating_sub(begin.elapsed());
+    }
+    std::future::pending().await
 }
 
 fn killed() -> Exit {
@@ -230,5 +241,30 @@ pub(crate) fn guest_error(error: GuestError) -> ExecError {
         | GuestError::Malformed(_)
         | GuestError::Unexpected(_)
         | GuestError::Cut) => ExecError::Lost(chain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_in_which_a_vm_stands_still_does_not_count() {
+        let runs = watch::Sender::new(true);
+        let limit = Duration::from_secs(10);
+        let begin = Instant::now();
+        let passing = pass(Some(limit), runs.subscribe());
+        let pausing = async {
+            let wait = |secs| timeout(Duration::from_secs(secs), std::future::pending::<()>());
+            let _ = wait(4).await;
+            runs.send_replace(false);
+            let _ = wait(1000).await;
+            runs.send_replace(true);
+        };
+        tokio::join!(passing, pausing);
+        assert_eq!(
+            begin.elapsed(),
+            limit + BACKSTOP + Duration::from_secs(1000)
+        );
     }
 }

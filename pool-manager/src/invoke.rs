@@ -109,7 +109,7 @@ async fn serve(
         last = drain.run() => last,
         () = feed(input, rest, inputs) => None,
         () = leased.gone() => Some(Last::Broken(ExecError::Lost("it was released".to_owned()))),
-        () = pass(Some(limits.timeout)) => Some(Last::Stuck),
+        () = pass(Some(limits.timeout), leased.runs()) => Some(Last::Stuck),
     };
     // The stream ends here, and with it a function that still works.
     drop((drain, permit));

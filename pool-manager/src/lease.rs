@@ -1,7 +1,7 @@
 //! A leased clone, from its handing out to its end.
 //!
 //! ```text
-//! paused, asleep ──first exec: wake + resume──► awake ──exec──► awake …
+//! asleep ──first exec: wake + resume──► awake ──exec──► awake ──pause──► paused ──resume──► awake …
 //!    any state ──release, or what makes it unfit──► gone: the machine is killed, every exec ends
 //!    one that stays ──the daemon ends──► let go: the machine runs on, every exec ends
 //! ```
@@ -15,22 +15,24 @@ use std::{
 };
 
 use thaw_image::ImageConfig;
-use thaw_vmm::{
-    EndKind, EndWatch, GuestError, Machine, RunInput, RunOutput, VmmEnd,
-    protocol::{Exec, FailureKind, Program, Request},
+use thaw_vmm::{EndKind, EndWatch, Machine, RunInput, RunOutput, VmmEnd, protocol::Request};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
 };
-use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    ExecError, ExecTimings, LeaseId, StartKind,
+    ExecError, ExecTimings, LeaseId, StartKind, VmError,
     budget::Slot,
     counters::Counters,
     exec::{LAST_WORDS, guest_error},
     exec_request::opening,
+    pause::Life,
     pool::{FreshClone, LeasedCount},
+    standstill::{StandstillError, go_on},
     template::LoadedTemplate,
-    wake::wake,
+    wake::{rouse, wake},
 };
 
 /// Programs that run in one VM at once; the next one is refused. The agent's own bound is 256.
@@ -51,8 +53,10 @@ pub(crate) struct Leased {
     /// Cancelled when the machine is taken away.
     gone: CancellationToken,
     end: EndWatch,
-    /// Whether the clone runs; held while the first exec wakes it.
-    awake: tokio::sync::Mutex<bool>,
+    /// What the clone does; held while that changes.
+    life: tokio::sync::Mutex<Life>,
+    /// Whether its CPUs run, for those who count its time.
+    runs: watch::Sender<bool>,
     execs: Arc<Semaphore>,
     /// It outlives the daemon.
     stays: AtomicBool,
@@ -68,12 +72,13 @@ struct Held {
     counted: Option<LeasedCount>,
 }
 
-/// A machine that is awake and stays: one that was booted from its own disk, or adopted.
+/// A machine that stays: one that was booted from its own disk, or adopted.
 #[derive(Debug)]
 pub(crate) struct Staying {
     pub(crate) machine: Box<dyn Machine>,
     pub(crate) slot: Slot,
     pub(crate) config: ImageConfig,
+    pub(crate) life: Life,
 }
 
 /// A program that was started in the guest.
@@ -99,7 +104,7 @@ impl Leased {
         };
         let config = clone.template.manifest.config.clone();
         let template = Some(clone.template);
-        let leased = Self::holding(held, config, template, false, counters, teardown);
+        let leased = Self::holding(held, config, template, Life::Asleep, counters, teardown);
         (Arc::new(leased), clone.start)
     }
 
@@ -113,7 +118,7 @@ impl Leased {
             slot: staying.slot,
             counted: None,
         };
-        let leased = Self::holding(held, staying.config, None, true, counters, teardown);
+        let leased = Self::holding(held, staying.config, None, staying.life, counters, teardown);
         leased.stay();
         Arc::new(leased)
     }
@@ -122,7 +127,7 @@ impl Leased {
         held: Held,
         config: ImageConfig,
         template: Option<Arc<LoadedTemplate>>,
-        awake: bool,
+        life: Life,
         counters: Arc<Counters>,
         teardown: TaskTracker,
     ) -> Self {
@@ -133,7 +138,8 @@ impl Leased {
             end: held.machine.end(),
             machine: Mutex::new(Some(held)),
             gone: CancellationToken::new(),
-            awake: tokio::sync::Mutex::new(awake),
+            life: tokio::sync::Mutex::new(life),
+            runs: watch::Sender::new(life.runs()),
             execs: Arc::new(Semaphore::new(EXECS_AT_ONCE)),
             stays: AtomicBool::new(false),
             counters,
@@ -183,20 +189,38 @@ impl Leased {
         drop(self.lock().take());
     }
 
-    /// Wakes a clone that no exec has woken yet.
-    ///
-    /// # Errors
-    /// The clone must not be used then.
-    pub(crate) async fn rouse(&self) -> Result<(), ExecError> {
-        if *self.awake.lock().await {
-            return Ok(());
-        }
-        // A guest without the program is awake all the same: it wakes before it looks for it.
-        match self.start(nothing()).await?.output.next().await {
-            Ok(_) => Ok(()),
-            Err(GuestError::Failed(failure)) if failure.kind != FailureKind::Wake => Ok(()),
-            Err(error) => Err(guest_error(error)),
-        }
+    /// What the clone does, which nobody changes until this is dropped.
+    pub(crate) async fn life(&self) -> tokio::sync::MutexGuard<'_, Life> {
+        self.life.lock().await
+    }
+
+    pub(crate) fn set_life(&self, held: &mut Life, life: Life) {
+        *held = life;
+        self.runs.send_replace(life.runs());
+    }
+
+    /// Tells whether the CPUs run.
+    pub(crate) fn runs(&self) -> watch::Receiver<bool> {
+        self.runs.subscribe()
+    }
+
+    /// Waits for something, but no longer than for the machine to be taken away.
+    pub(crate) async fn until_gone<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.gone.run_until_cancelled(work).await
+    }
+
+    /// Carries something out in a task, so that a caller who leaves does not leave it half-done.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        attempt: &'static str,
+        work: impl Future<Output = Result<T, VmError>> + Send + 'static,
+    ) -> Result<T, VmError> {
+        let lost = |error| VmError::Control {
+            id: self.id.clone(),
+            attempt,
+            source: Box::new(error),
+        };
+        self.teardown.spawn(work).await.map_err(lost)?
     }
 
     /// Resolves when the machine was taken away.
@@ -263,8 +287,21 @@ impl Leased {
         request: Request,
         permit: tokio::sync::OwnedSemaphorePermit,
     ) -> Result<Started, ExecError> {
-        let mut awake = self.awake.lock().await;
-        let asleep = !*awake;
+        let mut life = self.life().await;
+        let asleep = match *life {
+            Life::Asleep => true,
+            Life::Awake => false,
+            Life::Paused => return Err(ExecError::Paused(self.id.to_string())),
+            Life::Adopted => {
+                let wake = rouse()
+                    .map_err(StandstillError::from)
+                    .map_err(|error| error.lost())?;
+                let went_on = go_on(machine, wake).await;
+                went_on.map_err(|error| error.lost())?;
+                self.set_life(&mut life, Life::Awake);
+                false
+            }
+        };
         let mut no_entropy = None;
         let (opening, size) = opening(request, || {
             let made = asleep.then(|| wake(self.id.as_str()));
@@ -274,7 +311,7 @@ impl Leased {
             return Err(ExecError::Lost(format!("no wake data: {error}")));
         }
         if !asleep {
-            drop(awake);
+            drop(life);
             let begin = Instant::now();
             let (input, output) = machine.guest().run(&opening).await.map_err(guest_error)?;
             let timings = ExecTimings {
@@ -314,7 +351,7 @@ impl Leased {
         let (input, output) = run?;
         timings.connect = connect;
         timings.resume = resume;
-        *awake = true;
+        self.set_life(&mut life, Life::Awake);
         Ok(Started {
             input,
             output,
@@ -367,20 +404,6 @@ impl Drop for Leased {
             self.end_now();
         }
     }
-}
-
-/// A program that does nothing.
-fn nothing() -> Request {
-    Request::Exec(Exec {
-        program: Program::Argv(vec!["/bin/true".to_owned()]),
-        env: Vec::new(),
-        cwd: None,
-        user: None,
-        stdin: false,
-        timeout_ms: None,
-        output_limit_bytes: 0,
-        pty: None,
-    })
 }
 
 fn was_killed_by_us(end: &VmmEnd) -> bool {

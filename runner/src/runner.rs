@@ -212,7 +212,10 @@ fn nothing() -> ExecRequest {
 fn is_gone(error: &ExecError) -> bool {
     match error {
         ExecError::UnknownLease(_) | ExecError::VmEnded { .. } | ExecError::Lost(_) => true,
-        ExecError::Refused { .. } | ExecError::BadRequest(_) | ExecError::TooMany => false,
+        ExecError::Refused { .. }
+        | ExecError::BadRequest(_)
+        | ExecError::Paused(_)
+        | ExecError::TooMany => false,
     }
 }
 

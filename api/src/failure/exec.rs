@@ -19,6 +19,7 @@ pub(crate) fn exec(error: &ExecError) -> ApiError {
             ErrorCode::VmEnded
         }),
         ExecError::Lost(_) => of(ErrorCode::VmLost),
+        ExecError::Paused(_) => of(ErrorCode::VmPaused).hint("resume the VM first"),
         ExecError::TooMany => of(ErrorCode::VmBusy).hint("wait for a program to end"),
     }
 }

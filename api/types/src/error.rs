@@ -163,6 +163,8 @@ error_codes! {
     VmNotFound = "vm_not_found", 404;
     /// Another VM has this name.
     VmNameTaken = "vm_name_taken", 409;
+    /// The VM is paused, and this needs it running.
+    VmPaused = "vm_paused", 409;
     /// Too many programs run in this VM at once.
     VmBusy = "vm_busy", 429;
     /// The server failed; its log says more.

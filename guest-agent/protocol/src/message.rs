@@ -14,17 +14,19 @@ pub struct Opening {
     pub request: Request,
 }
 
-/// What makes a restored clone a machine of its own.
+/// What makes a restored clone a machine of its own, and puts a machine right that stood still.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wake {
     /// Fresh random bytes (64) for the kernel's generator and, through it, for every interpreter's.
     pub entropy: SecretBytes,
     /// The wall clock, nanoseconds since 1970-01-01 UTC.
     pub wall_clock_ns: u64,
-    /// The host name; a label of RFC 1123.
-    pub hostname: String,
-    /// The machine id: 32 lower-case hex digits (machine-id(5)).
-    pub machine_id: String,
+    /// The host name; a label of RFC 1123. A machine that goes on as itself keeps what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The machine id: 32 lower-case hex digits (machine-id(5)). Absent as the host name is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
 }
 
 /// An operation.
@@ -52,6 +54,15 @@ pub enum Request {
     /// Go once through the paths of an exec and of a code run, leaving nothing behind, so that a
     /// restored clone is warm and known to work; replies [`Reply::Done`].
     Prove,
+    /// Bring every program to rest, so that none runs until [`Request::Continue`] and programs that are asked
+    /// for meanwhile wait; replies [`Reply::Done`] when all stand still. One that can't be stopped
+    /// within 5 seconds is a failure, and then all go on.
+    ///
+    /// A guest at rest whose connection ends keeps its programs: the host went on elsewhere.
+    Quiesce,
+    /// Let the programs go on, after what came with the opening was put right; replies [`Reply::Done`]. It
+    /// is no error when they run.
+    Continue,
     /// Write everything back and power off; replies [`Reply::Done`] first.
     Shutdown,
 }
@@ -287,8 +298,8 @@ mod tests {
         let wake = Wake {
             entropy: SecretBytes(vec![7; 64]),
             wall_clock_ns: 1,
-            hostname: "a".into(),
-            machine_id: "0".repeat(32),
+            hostname: Some("a".into()),
+            machine_id: Some("0".repeat(32)),
         };
         assert!(format!("{wake:?}").contains("SecretBytes(64 bytes)"));
     }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     agent::{Agent, Powers},
+    rest::Freezer,
     transport,
 };
 
@@ -67,6 +68,8 @@ fn boot_and_serve() -> Result<Infallible, BootError> {
 async fn serve_forever(kind: TransportKind) -> Result<Infallible, BootError> {
     let agent = Agent::new(Powers::Guest, Handle::current());
     files::lay_out(&agent)?;
+    let freezer = Freezer::open().map_err(BootError::system("open the hierarchy of cgroups"))?;
+    agent.rest().freeze_with(freezer);
     let orphans = agent
         .orphans()
         .map_err(BootError::system("watch for orphans"))?;

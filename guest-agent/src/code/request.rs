@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Forked, Interpreters, message::Source};
 use crate::{
-    exec::{Leftovers, Limits, Running, Streams, Subject},
+    exec::{Custody, Limits, Running, Streams, Subject},
     failure::OperationError,
     wire::{WireReader, WireWriter},
 };
@@ -20,7 +20,7 @@ pub(crate) async fn code(
     run: CodeRun,
     wake_us: u64,
     interpreters: &Interpreters,
-    leftovers: &Leftovers,
+    custody: Custody,
     input: WireReader,
     output: &mut WireWriter,
 ) -> Result<(), OperationError> {
@@ -51,7 +51,7 @@ pub(crate) async fn code(
         },
     };
     drop(run);
-    running.conduct(input, output, leftovers).await
+    running.conduct(custody, input, output).await
 }
 
 /// What the interpreter cannot answer for itself.

@@ -4,9 +4,10 @@
 //! Exec ──resolve──► Launch ──start──► Running ──conduct──► Exit
 //!    └─ no such user, bad request ─► Failed  │
 //!                 └─ not found, bad cwd ─► Failed
-//!                                            └─ host gone ─► group killed, nothing sent
+//!                                            └─ host gone ─► group killed, or kept, nothing sent
 //! ```
 
+mod custody;
 mod inlet;
 mod program;
 mod request;
@@ -16,6 +17,7 @@ mod sys;
 mod tap;
 mod user;
 
+pub(crate) use custody::{Custody, Keeper, LastWill};
 pub(crate) use inlet::Inlet;
 pub(crate) use program::resolve;
 pub(crate) use request::exec;

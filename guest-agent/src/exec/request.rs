@@ -3,7 +3,7 @@
 use thaw_guest_protocol::{Exec, GuestTimings, Program};
 use tokio::time::Instant;
 
-use super::{Leftovers, Limits, Running, Streams, Subject, resolve};
+use super::{Custody, Limits, Running, Streams, Subject, resolve};
 use crate::{
     failure::OperationError,
     process::Children,
@@ -18,7 +18,7 @@ pub(crate) async fn exec(
     exec: Exec,
     wake_us: u64,
     children: &Children,
-    leftovers: &Leftovers,
+    custody: Custody,
     input: WireReader,
     output: &mut WireWriter,
 ) -> Result<(), OperationError> {
@@ -26,7 +26,7 @@ pub(crate) async fn exec(
     let running = start(&exec, wake_us, began, children)?;
     // The request with its whole environment is not needed while the program runs.
     drop(exec);
-    running.conduct(input, output, leftovers).await
+    running.conduct(custody, input, output).await
 }
 
 fn start(

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use thaw_guest_protocol::{Control, Exit, ExitStatus, Frame, FrameKind, GuestTimings};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Inlet, Leftovers, Streams, Tap, tap::scratch};
+use super::{Custody, Inlet, Leftovers, Streams, Tap, tap::scratch};
 use crate::{
     code::Forked,
     failure::OperationError,
@@ -77,14 +77,22 @@ impl Running {
     /// Attends to the program until it ends, then sends its exit.
     ///
     /// # Errors
-    /// As [`until_end`](Self::until_end).
+    /// [`OperationError::Gone`] when the host went away; the custody decides what becomes of the group.
     pub(crate) async fn conduct(
         self,
+        custody: Custody,
         mut input: WireReader,
         output: &mut WireWriter,
-        leftovers: &Leftovers,
     ) -> Result<(), OperationError> {
-        let exit = self.until_end(&mut input, output, leftovers).await?;
+        let started = Instant::now();
+        let mut held = custody.hold(self);
+        let leftovers = held.leftovers().clone();
+        let mut scratch = scratch();
+        let gone = || OperationError::Gone(WireError::Closed);
+        let running = held.running().ok_or_else(gone)?;
+        let end = running.attend(&mut input, output, &mut scratch).await?;
+        let ended = held.release().ok_or_else(gone)?;
+        let exit = ended.wind_up(end, started, output, &mut scratch, &leftovers)?;
         Ok(output.finish(FrameKind::Exit, &exit).await?)
     }
 
@@ -100,19 +108,31 @@ impl Running {
     ) -> Result<Exit, OperationError> {
         let started = Instant::now();
         let mut scratch = scratch();
-        let (status, timed_out) = self.attend(input, output, &mut scratch).await?;
+        let end = self.attend(input, output, &mut scratch).await?;
+        self.wind_up(end, started, output, &mut scratch, leftovers)
+    }
+
+    /// Sends what is left of the output of a program that has ended.
+    fn wind_up(
+        self,
+        (status, timed_out): (ExitStatus, bool),
+        started: Instant,
+        output: &mut WireWriter,
+        scratch: &mut [u8],
+        leftovers: &Leftovers,
+    ) -> Result<Exit, OperationError> {
         let Streams {
             stdin,
             mut stdout,
             stderr,
         } = self.streams;
         drop(stdin);
-        stdout.forward_rest(&mut scratch, output)?;
+        stdout.forward_rest(scratch, output)?;
         let stdout_truncated = stdout.is_truncated();
         leftovers.keep(stdout);
         let mut stderr_truncated = false;
         if let Some(mut stderr) = stderr {
-            stderr.forward_rest(&mut scratch, output)?;
+            stderr.forward_rest(scratch, output)?;
             stderr_truncated = stderr.is_truncated();
             leftovers.keep(stderr);
         }
@@ -127,6 +147,42 @@ impl Running {
                 ..self.timings
             },
         })
+    }
+
+    /// Lets the program live until its end, its time limit included, without anybody to hear it: its
+    /// output is thrown away, its input stays open and gets nothing more.
+    pub(super) async fn live_on(mut self, leftovers: &Leftovers) {
+        let mut scratch = scratch();
+        let Self {
+            subject,
+            streams,
+            limits,
+            ..
+        } = &mut self;
+        let mut timed_out = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = limits.reached(), if !timed_out => {
+                    timed_out = true;
+                    // It may have ended in this moment.
+                    let _ = subject.signal(libc::SIGKILL);
+                }
+                // How it ended is of no interest to anybody.
+                _ = subject.wait() => break,
+                () = streams.stdin.push(), if streams.stdin.is_waiting() => {}
+                () = streams.stdout.readable() => streams.stdout.discard(&mut scratch),
+                () = readable(streams.stderr.as_ref()) => {
+                    if let Some(stderr) = &mut streams.stderr {
+                        stderr.discard(&mut scratch);
+                    }
+                }
+            }
+        }
+        leftovers.keep(self.streams.stdout);
+        if let Some(stderr) = self.streams.stderr {
+            leftovers.keep(stderr);
+        }
     }
 
     async fn attend(

@@ -80,6 +80,19 @@ impl Tap {
         self.take(got, scratch, out)
     }
 
+    /// Throws away what can be read now.
+    pub(crate) fn discard(&mut self, scratch: &mut [u8]) {
+        let Some(fd) = &self.fd else { return };
+        let got = fd.try_io(Interest::READABLE, |fd| {
+            read(fd, scratch).map_err(io::Error::from)
+        });
+        match got {
+            Ok(0) => self.fd = None,
+            Err(error) if !is_passing(&error) => self.fd = None,
+            Ok(_) | Err(_) => {}
+        }
+    }
+
     /// Adds what lies in the stream, after its program has ended.
     ///
     /// Everything that the program wrote is there already, and it is no more than a pipe can hold; a

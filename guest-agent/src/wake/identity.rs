@@ -19,13 +19,18 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Writes host name and machine id to their files.
+    /// Writes host name and machine id, as far as there are new ones, to their files.
     ///
     /// # Errors
     /// The first file that cannot be written.
-    pub(crate) fn write(&self, hostname: &str, machine_id: &str) -> io::Result<()> {
+    pub(crate) fn write(&self, hostname: Option<&str>, machine_id: Option<&str>) -> io::Result<()> {
+        if let Some(machine_id) = machine_id {
+            overwrite(MACHINE_ID_FILE, &format!("{machine_id}\n"))?;
+        }
+        let Some(hostname) = hostname else {
+            return Ok(());
+        };
         overwrite(HOSTNAME_FILE, &format!("{hostname}\n"))?;
-        overwrite(MACHINE_ID_FILE, &format!("{machine_id}\n"))?;
         // One assignment below, so a panic elsewhere can't have left it half-done.
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if hosts.is_none() || fs::read_to_string(HOSTS_FILE).ok() == *hosts {
@@ -48,7 +53,7 @@ impl Identity {
                 _ => {}
             }
         }
-        self.write(hostname, machine_id)
+        self.write(Some(hostname), Some(machine_id))
     }
 }
 

@@ -76,17 +76,23 @@ fn check(data: &Wake) -> Result<(), WakeError> {
     if !(MIN_ENTROPY_BYTES..=MAX_ENTROPY_BYTES).contains(&entropy) {
         return Err(WakeError::Entropy(entropy));
     }
-    let name = &data.hostname;
-    let good = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
-    if !(1..=63).contains(&name.len()) || !name.bytes().all(good) || name.starts_with('-') {
+    if let Some(name) = data.hostname.as_ref().filter(|name| !is_host_name(name)) {
         return Err(WakeError::Hostname(name.clone()));
     }
-    let id = &data.machine_id;
-    let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-    if id.len() != 32 || !id.bytes().all(hex) {
+    if let Some(id) = data.machine_id.as_ref().filter(|id| !is_machine_id(id)) {
         return Err(WakeError::MachineId(id.clone()));
     }
     Ok(())
+}
+
+fn is_host_name(name: &str) -> bool {
+    let good = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(good) && !name.starts_with('-')
+}
+
+fn is_machine_id(id: &str) -> bool {
+    let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+    id.len() == 32 && id.bytes().all(hex)
 }
 
 fn apply(data: &Wake, agent: &Agent) -> Result<(), WakeError> {
@@ -98,10 +104,12 @@ fn apply(data: &Wake, agent: &Agent) -> Result<(), WakeError> {
     // Both fit: u64 nanoseconds are 584 years.
     let now = TimeSpec::new(seconds as i64, nanos as i64);
     clock_settime(ClockId::CLOCK_REALTIME, now).map_err(WakeError::Clock)?;
-    sethostname(&data.hostname).map_err(WakeError::SetHostname)?;
+    if let Some(hostname) = &data.hostname {
+        sethostname(hostname).map_err(WakeError::SetHostname)?;
+    }
     agent
         .identity()
-        .write(&data.hostname, &data.machine_id)
+        .write(data.hostname.as_deref(), data.machine_id.as_deref())
         .map_err(WakeError::Files)
 }
 
@@ -114,14 +122,20 @@ mod tests {
         Wake {
             entropy: SecretBytes(vec![1; 64]),
             wall_clock_ns: 0,
-            hostname: "clone-1".into(),
-            machine_id: "0123456789abcdef".repeat(2),
+            hostname: Some("clone-1".into()),
+            machine_id: Some("0123456789abcdef".repeat(2)),
         }
     }
 
     #[test]
     fn data_that_would_make_no_machine_of_its_own_is_refused() {
         assert!(check(&data()).is_ok());
+        let same = Wake {
+            hostname: None,
+            machine_id: None,
+            ..data()
+        };
+        assert!(check(&same).is_ok());
         let short = SecretBytes(vec![1; 8]);
         assert!(
             check(&Wake {
@@ -131,11 +145,11 @@ mod tests {
             .is_err()
         );
         for hostname in ["", "a b", "-a", "a\nb", &"a".repeat(64)] {
-            let hostname = hostname.to_owned();
+            let hostname = Some(hostname.to_owned());
             assert!(check(&Wake { hostname, ..data() }).is_err());
         }
         for id in ["", "0123", &"G".repeat(32)] {
-            let machine_id = id.to_owned();
+            let machine_id = Some(id.to_owned());
             assert!(
                 check(&Wake {
                     machine_id,

@@ -98,8 +98,8 @@ impl Function {
         let wake = Wake {
             entropy: SecretBytes(vec![7; 64]),
             wall_clock_ns: 1,
-            hostname: "clone".into(),
-            machine_id: "0".repeat(32),
+            hostname: Some("clone".into()),
+            machine_id: Some("0".repeat(32)),
         };
         let request = request(Some(event), None, 60_000);
         self.answer(Some(wake), request, None).await

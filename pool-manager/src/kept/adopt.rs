@@ -7,7 +7,6 @@ use tokio::task::JoinSet;
 
 use super::{
     KeptVms,
-    change::resume,
     vm::{Facts, Phase, Vm},
 };
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     error::chain,
     lease::{Leased, Staying},
     node_db::{NodeDbError, Recorded, VmRow},
+    pause::Life,
 };
 
 impl KeptVms {
@@ -86,12 +86,16 @@ impl KeptVms {
                     machine: adopted.machine,
                     slot: self.0.setup.budget.take_anyway(facts.shape.memory_mib),
                     config: facts.config.clone(),
+                    life: if running { Life::Adopted } else { Life::Paused },
                 });
                 let phase = self
                     .as_acknowledged(&leased, mark, was_paused, running)
                     .await?;
                 let vm = self.enter(Vm::new(facts, phase, image));
                 self.follow(&vm, &leased);
+                if running {
+                    self.let_go_on(leased);
+                }
                 Ok(Some(name))
             }
             Err(error) => {
@@ -132,7 +136,7 @@ impl KeptVms {
                 self.0.setup.db.record(leased.id(), recorded).await?;
             }
             (false, false) => {
-                if let Err(error) = resume(leased).await {
+                if let Err(error) = leased.resume().await {
                     tracing::warn!(vm = %leased.id(), "a VM can't be resumed: {}", chain(&error));
                     let recorded = Recorded::Paused(mark.clone());
                     self.0.setup.db.record(leased.id(), recorded).await?;
@@ -142,6 +146,16 @@ impl KeptVms {
             (false, true) => {}
         }
         Ok(Phase::Running(Arc::clone(leased)))
+    }
+
+    /// An earlier daemon may have ended between bringing its programs to rest and stopping it, or between
+    /// letting it run and letting them go on.
+    fn let_go_on(&self, leased: Arc<Leased>) {
+        self.0.setup.tracker.spawn(async move {
+            if let Err(error) = leased.resume().await {
+                tracing::warn!(vm = %leased.id(), "an adopted VM does not answer: {}", chain(&error));
+            }
+        });
     }
 
     fn enter(&self, vm: Arc<Vm>) -> Arc<Vm> {

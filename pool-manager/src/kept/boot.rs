@@ -20,6 +20,7 @@ use crate::{
     exec::guest_error,
     lease::{Leased, Staying},
     node_db::Recorded,
+    pause::Life,
     template::root_fs,
     wake::wake,
 };
@@ -45,6 +46,7 @@ impl KeptVms {
                 machine,
                 slot,
                 config,
+                life: Life::Awake,
             });
             turn.set(Phase::Running(Arc::clone(&leased)));
             kept.follow(&vm, &leased);

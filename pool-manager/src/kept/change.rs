@@ -25,7 +25,7 @@ impl KeptVms {
                 Phase::Running(leased) => Arc::clone(leased),
                 Phase::Stopped | Phase::Released => return turn.refuse("pause"),
             };
-            pause(&leased).await?;
+            leased.pause().await?;
             kept.record(&leased, Recorded::Paused).await?;
             turn.set(Phase::Paused(leased));
             Ok(())
@@ -42,7 +42,7 @@ impl KeptVms {
                 Phase::Paused(leased) => Arc::clone(leased),
                 Phase::Stopped | Phase::Released => return turn.refuse("resume"),
             };
-            resume(&leased).await?;
+            leased.resume().await?;
             kept.record(&leased, Recorded::Running).await?;
             turn.set(Phase::Running(leased));
             Ok(())
@@ -100,28 +100,16 @@ impl KeptVms {
     }
 }
 
-async fn pause(leased: &Leased) -> Result<(), VmError> {
-    let machine = machine(leased)?;
-    let paused = machine.pause().await;
-    paused.map_err(control(leased.id(), "pause"))
-}
-
-pub(super) async fn resume(leased: &Leased) -> Result<(), VmError> {
-    let machine = machine(leased)?;
-    let resumed = machine.resume().await;
-    resumed.map_err(control(leased.id(), "resume"))
-}
-
 fn machine(leased: &Leased) -> Result<Arc<dyn thaw_vmm::Machine>, VmError> {
     let machine = leased.machine();
     machine.ok_or_else(|| VmError::Unknown(leased.id().clone()))
 }
 
 /// A guest that does not do it in time is killed by whoever called.
-async fn ask_to_power_off(leased: &Leased, paused: bool) -> Result<(), VmError> {
+async fn ask_to_power_off(leased: &Arc<Leased>, paused: bool) -> Result<(), VmError> {
     let asking = async {
         if paused {
-            resume(leased).await?;
+            leased.resume().await?;
         }
         let machine = machine(leased)?;
         let opening = Opening {

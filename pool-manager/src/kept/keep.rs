@@ -33,7 +33,7 @@ impl KeptVms {
         let id = leased.id();
         let unknown = || VmError::Unknown(id.clone());
         // The next daemon must not find a VM that does not know who it is.
-        leased.rouse().await?;
+        leased.resume().await?;
         let machine = leased.machine().ok_or_else(unknown)?;
         let template = leased.template().ok_or_else(unknown)?;
         let manifest = &template.manifest;

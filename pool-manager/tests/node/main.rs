@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod leases;
+mod pauses;
 mod pools;
 mod stays;
 mod support;

@@ -9,4 +9,5 @@ mod deaths;
 mod execs;
 mod functions;
 mod left_behind;
+mod pauses;
 mod world;

@@ -25,8 +25,8 @@ use thaw_pool_manager::{
     },
 };
 
-const PROGRAMS: [&str; 8] = [
-    "sh", "echo", "cat", "hostname", "head", "od", "sleep", "true",
+const PROGRAMS: [&str; 12] = [
+    "sh", "echo", "cat", "hostname", "head", "od", "sleep", "true", "wc", "sync", "cksum", "dd",
 ];
 
 pub(crate) struct World {

@@ -148,8 +148,8 @@ async fn a_clone_wakes_with_a_name_a_clock_and_random_numbers_of_its_own() {
         let wake = Wake {
             entropy: thaw_vmm::protocol::SecretBytes(vec![number; 64]),
             wall_clock_ns: 1_900_000_000_000_000_000,
-            hostname: format!("clone-{number}"),
-            machine_id: format!("{number:032x}"),
+            hostname: Some(format!("clone-{number}")),
+            machine_id: Some(format!("{number:032x}")),
         };
         let script =
             "hostname; cat /etc/machine-id; date +%s; head -c 16 /dev/urandom | od -An -tx1";
@@ -169,6 +169,45 @@ async fn a_clone_wakes_with_a_name_a_clock_and_random_numbers_of_its_own() {
         );
         let _ = machine.kill().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_goes_on_over_a_pause_on_the_same_connection() {
+    let lab = Lab::new().await;
+    let template = lab.bake().await;
+    let shell = lab.shell(&template).await;
+    let machine = shell
+        .restore(template.device_state.clone(), RESTORE)
+        .await
+        .unwrap();
+    machine.resume().await.unwrap();
+    let count = "hostname; i=0; while :; do i=$((i+1)); echo $i; done";
+    let (_input, mut output) = machine.guest().run(&shell_opening(count)).await.unwrap();
+    let mut lines = support::Lines::of(&mut output);
+    let name = lines.next().await;
+    assert_eq!(lines.next().await, "1");
+    for _ in 0..3 {
+        support::call(&*machine, Request::Quiesce, None).await;
+        machine.pause().await.unwrap();
+        machine.resume().await.unwrap();
+        let wake = Wake {
+            entropy: thaw_vmm::protocol::SecretBytes(vec![7; 64]),
+            wall_clock_ns: 1_900_000_000_000_000_000,
+            hostname: None,
+            machine_id: None,
+        };
+        support::call(&*machine, Request::Continue, Some(wake)).await;
+        let ran = run(&*machine, &["sh", "-c", "hostname; date +%s"]).await;
+        let said: Vec<_> = ran.stdout.lines().collect();
+        assert_eq!(said[0], name);
+        let seconds: u64 = said[1].parse().unwrap();
+        assert!((1_900_000_000..1_900_000_060).contains(&seconds));
+    }
+    // Not a line is lost or comes twice.
+    for number in 2..20_000 {
+        assert_eq!(lines.next().await, number.to_string());
+    }
+    assert_eq!(machine.kill().await.kind, EndKind::Killed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

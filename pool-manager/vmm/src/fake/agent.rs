@@ -89,8 +89,8 @@ async fn operate(stream: Stream, mut guest: Guest) {
     else {
         return;
     };
-    if let Some(wake) = opening.wake {
-        guest.process.hostname.send_replace(wake.hostname);
+    if let Some(hostname) = opening.wake.and_then(|wake| wake.hostname) {
+        guest.process.hostname.send_replace(hostname);
     }
     match opening.request {
         Request::Exec(exec) => programs::run(&exec, &guest, input, &mut output).await,
@@ -108,7 +108,9 @@ async fn operate(stream: Stream, mut guest: Guest) {
                 output.json(FrameKind::Reply, &Reply::Done).await;
             }
         }
-        Request::Prepare { .. } => output.json(FrameKind::Reply, &Reply::Done).await,
+        Request::Prepare { .. } | Request::Quiesce | Request::Continue => {
+            output.json(FrameKind::Reply, &Reply::Done).await;
+        }
         Request::Shutdown => {
             output.json(FrameKind::Reply, &Reply::Done).await;
             // An agent that was told to power off does not wait for ever for the host to take the answer.

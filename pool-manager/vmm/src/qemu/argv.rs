@@ -116,9 +116,11 @@ impl Invocation<'_> {
     fn disks(&self, arguments: &mut Arguments) {
         arguments.pair("-add-fd", format!("fd={},set=1", fd::ROOT));
         arguments.pair("-add-fd", format!("fd={},set=2", fd::SCRATCH));
+        // QEMU would drop the host's cache of both after every load and save, as if another host had
+        // written them meanwhile.
         arguments.pair(
             "-blockdev",
-            "driver=file,node-name=root-file,filename=/dev/fdset/1,read-only=on,locking=off",
+            "driver=file,node-name=root-file,filename=/dev/fdset/1,read-only=on,locking=off,drop-cache=off",
         );
         arguments.pair(
             "-blockdev",
@@ -128,7 +130,7 @@ impl Invocation<'_> {
         // synced by whoever copies it.
         arguments.pair(
             "-blockdev",
-            "driver=file,node-name=scratch-file,filename=/dev/fdset/2,cache.no-flush=on,discard=unmap,locking=off",
+            "driver=file,node-name=scratch-file,filename=/dev/fdset/2,cache.no-flush=on,discard=unmap,locking=off,drop-cache=off",
         );
         arguments.pair(
             "-blockdev",

@@ -16,7 +16,7 @@ use thaw_vmm::{
     Accelerator, BootSpec, Engine, GuestKernel, Machine, Output, Qemu, QemuConfig, RootDisk,
     RootFs, RunInput, RunOutput, ScratchDisk, Shape, Shell, ShellMemory, ShellSpec, StartError,
     UidRange, VmmId, copy_extents,
-    protocol::{Exec, Exit, Opening, Program, Request},
+    protocol::{Exec, Exit, Opening, Program, Reply, Request, Wake},
 };
 
 const SHAPE: Shape = Shape {
@@ -216,6 +216,38 @@ pub(crate) async fn collect(_input: RunInput, mut output: RunOutput) -> Ran {
             Output::Exit(exit) => {
                 let stdout = String::from_utf8(stdout).unwrap();
                 return Ran { stdout, exit };
+            }
+        }
+    }
+}
+
+/// Asks for an operation that ends with `Done`.
+pub(crate) async fn call(machine: &dyn Machine, request: Request, wake: Option<Wake>) {
+    let reply = machine.guest().call(&Opening { wake, request }).await;
+    assert_eq!(reply.unwrap(), Reply::Done);
+}
+
+/// Standard output, line by line.
+pub(crate) struct Lines<'a> {
+    output: &'a mut RunOutput,
+    seen: Vec<u8>,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn of(output: &'a mut RunOutput) -> Self {
+        let seen = Vec::new();
+        Self { output, seen }
+    }
+
+    pub(crate) async fn next(&mut self) -> String {
+        loop {
+            if let Some(end) = self.seen.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.seen.drain(..=end).collect();
+                return String::from_utf8(line[..end].to_vec()).unwrap();
+            }
+            match self.output.next().await.unwrap() {
+                Output::Stdout(bytes) => self.seen.extend_from_slice(&bytes),
+                other => panic!("{other:?}"),
             }
         }
     }
