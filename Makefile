@@ -47,7 +47,7 @@ deny: ## Bans, licences and sources of the dependencies.
 	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
 	cargo deny --all-features check bans licenses sources
 
-openapi: ## Write docs/openapi.json anew from the code.
+openapi: ## Write docs/openapi.json and the reference in docs/API.md anew from the code.
 	UPDATE_OPENAPI=1 cargo nextest run --locked -p thaw-api -E 'test(openapi_json_is_what_the_code_says)'
 
 bench: setup-test build ## Measure; the tables and bench/results/*.json are written anew.

@@ -102,13 +102,20 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Syntax | Category::Eof | Category::Io => {
-            ApiError::new(ErrorCode::BadJson, format!("the body is not JSON: {error}"))
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let not_json = |error: &serde_json::Error| {
+        ApiError::new(ErrorCode::BadJson, format!("the body is not JSON: {error}"))
+    };
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        match error.inner().classify() {
+            Category::Syntax | Category::Eof | Category::Io => not_json(error.inner()),
+            // It names the field, which serde_json alone does not.
+            Category::Data => ApiError::new(ErrorCode::InvalidRequest, error.to_string())
+                .hint("the fields are described at /docs"),
         }
-        Category::Data => ApiError::new(ErrorCode::InvalidRequest, error.to_string())
-            .hint("the fields are described at /docs"),
-    })
+    })?;
+    reader.end().map_err(|error| not_json(&error))?;
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -3,7 +3,13 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ObjectBuilder, Schema, Type},
+    },
+};
 
 /// The body of every error under `/v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -27,7 +33,7 @@ pub struct ErrorDetail {
 macro_rules! error_codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $wire:literal, $status:literal;)+) => {
         /// What went wrong, to decide by. Clients must expect codes that they don't know.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ErrorCode {
             $($(#[doc = $doc])+ #[serde(rename = $wire)] $variant,)+
             /// A code of a later version.
@@ -170,6 +176,21 @@ error_codes! {
     /// The server failed; its log says more.
     Internal = "internal", 500;
 }
+
+/// Written by hand: the derive does not see the names on the wire through the macro.
+impl PartialSchema for ErrorCode {
+    fn schema() -> RefOr<Schema> {
+        let words =
+            "What went wrong, to decide by. Clients must expect codes that they don't know.";
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(words))
+            .enum_values(Some(Self::ALL.iter().map(|code| code.as_str())))
+            .into()
+    }
+}
+
+impl ToSchema for ErrorCode {}
 
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

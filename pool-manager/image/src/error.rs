@@ -114,6 +114,12 @@ impl AddError {
                 Some("give a user name and password that may pull this image; some registries answer so for images that do not exist".to_owned())
             }
             Self::Registry(RegistryError::NotFound { .. }) => Some("check the name and the tag".to_owned()),
+            Self::Registry(RegistryError::Unavailable { .. } | RegistryError::BrokeOff { .. }) => Some(
+                "check the name, and the network or proxy between this host and the registry; without either, bring the image as a file: thaw image add oci-archive:FILE --name NAME".to_owned(),
+            ),
+            Self::Source(InvalidSource::Reference(_)) => Some(
+                "thaw image ls lists what is there; thaw image add makes an image of docker:NAME, registry:REFERENCE, debian:SUITE+package or a file".to_owned(),
+            ),
             Self::Builder(BuilderError::NotInstalled { package, .. }) => Some(format!("apt-get install {package}")),
             _ if self.kind() == ErrorKind::DiskFull => {
                 Some("free space under the storage root: thaw image rm takes away images that are not needed".to_owned())

@@ -1,0 +1,62 @@
+//! No web page reaches the service: the gate stands before every route.
+
+use serde_json::json;
+
+use crate::world::{World, answer, exec};
+
+#[tokio::test]
+async fn a_foreign_host_or_origin_is_turned_away_on_every_route_before_anything_runs() {
+    let world = World::new().await;
+    for (method, path) in [
+        ("POST", "/v1/exec"),
+        ("GET", "/v1/images"),
+        ("POST", "/v1/vms"),
+        ("GET", "/metrics"),
+        ("GET", "/docs"),
+        ("GET", "/nowhere"),
+    ] {
+        let request = || {
+            world
+                .request(method, path)
+                .json(&exec(json!({ "argv": ["true"] })))
+        };
+        let rebound = answer(request().header("host", "evil.example:8000")).await;
+        assert_eq!(
+            (rebound.status, rebound.code()),
+            (403, "host_not_allowed"),
+            "{path}"
+        );
+        assert!(rebound.hint().contains("--allow-host"));
+        let foreign = answer(request().header("origin", "http://evil.example")).await;
+        assert_eq!(
+            (foreign.status, foreign.code()),
+            (403, "origin_not_allowed"),
+            "{path}"
+        );
+        let framed = answer(request().header("sec-fetch-site", "cross-site")).await;
+        assert_eq!(
+            (framed.status, framed.code()),
+            (403, "origin_not_allowed"),
+            "{path}"
+        );
+    }
+    assert_eq!(
+        world.call("GET", "/v1/templates", None).await.body["templates"],
+        json!([])
+    );
+    world.close().await;
+}
+
+#[tokio::test]
+async fn its_own_page_and_plain_programs_are_let_in() {
+    let world = World::new().await;
+    let own = format!("http://{}", world.address);
+    let request = world
+        .request("POST", "/v1/exec")
+        .json(&exec(json!({ "argv": ["true"] })));
+    assert_eq!(answer(request.header("origin", own)).await.status, 200);
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"] {
+        assert_eq!(world.call("GET", path, None).await.status, 200, "{path}");
+    }
+    world.close().await;
+}

@@ -1,0 +1,11 @@
+//! The whole service over HTTP, on the fake engine: what a client sees of every answer and every refusal.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod events;
+mod gate;
+mod hang_up;
+mod metrics;
+mod output;
+mod refusals;
+mod vms;
+mod world;

@@ -1,0 +1,42 @@
+//! What Prometheus scrapes.
+
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn every_exec_is_counted_once_by_how_it_ended_and_how_it_started() {
+    let world = World::new().await;
+    for (argv, status) in [
+        (json!(["true"]), 200),
+        (json!(["exit", "3"]), 200),
+        (json!(["no-such-program"]), 422),
+    ] {
+        assert_eq!(world.exec(json!({ "argv": argv })).await.status, status);
+    }
+    let scraped = world.call("GET", "/metrics", None).await;
+    let text = scraped.body.as_str().unwrap().to_owned();
+    let value = |parts: &[&str]| -> f64 {
+        let lines = text
+            .lines()
+            .filter(|line| parts.iter().all(|part| line.contains(part)));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
+    };
+    for outcome in ["succeeded", "failed", "error"] {
+        let label = format!("outcome=\"{outcome}\"");
+        assert_eq!(
+            value(&["thaw_execs_total", &label]),
+            1.0,
+            "{outcome}: {text}"
+        );
+    }
+    assert_eq!(
+        value(&["thaw_exec_errors_total", "program_not_found"]),
+        1.0,
+        "{text}"
+    );
+    assert!(value(&["stage=\"daemon\"", "_count"]) >= 2.0, "{text}");
+    world.close().await;
+}

@@ -1,0 +1,240 @@
+//! A service on the fake engine, in a storage root of its own, listening on loopback.
+
+use std::{fs::File, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thaw_api::{ApiConfig, ServerConfig, Service, Stopped, auth::Auth};
+use thaw_runner::{
+    Runner, RunnerLimits,
+    node::{
+        LocalNode, Node, NodeConfig, NodeLimits, PoolSettings, StorageLock,
+        image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
+        vmm::{FakeEngine, GuestKernel},
+    },
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// Longest that anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct World {
+    pub(crate) engine: FakeEngine,
+    pub(crate) address: SocketAddr,
+    runner: Runner,
+    client: reqwest::Client,
+    stop: CancellationToken,
+    serving: JoinHandle<Stopped>,
+    _folder: TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The code of a refusal, after checking that it has the one shape of errors.
+    pub(crate) fn code(&self) -> &str {
+        assert!(self.status >= 400, "{self:?}");
+        let error = self.body["error"].as_object().unwrap();
+        assert!(!error["message"].as_str().unwrap().is_empty());
+        error["code"].as_str().unwrap()
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        self.body["error"]["message"].as_str().unwrap()
+    }
+
+    pub(crate) fn hint(&self) -> &str {
+        self.body["error"]["hint"].as_str().unwrap_or_default()
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A world whose node has other bounds.
+    pub(crate) async fn with(change: impl FnOnce(&mut NodeLimits)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = FakeEngine::default();
+        let storage = StorageLock::take(folder.path()).unwrap();
+        let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
+        add_image(&images, &folder).await;
+        let mut limits = NodeLimits {
+            scratch_bytes: 64 << 20,
+            disk_reserve_bytes: 0,
+            pool: PoolSettings {
+                min: 1,
+                max: 4,
+                idle: Duration::from_secs(300),
+            },
+            ..NodeLimits::default()
+        };
+        change(&mut limits);
+        let config = NodeConfig {
+            storage,
+            engine: Arc::new(engine.clone()),
+            engine_reason: "a test asked for it".to_owned(),
+            images: Arc::new(images),
+            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
+            limits,
+        };
+        let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());
+        let runner = Runner::new(node, RunnerLimits::default());
+        let uploads = folder.path().join("run/uploads");
+        let service = Service::open(
+            runner.clone(),
+            Auth::open(folder.path()).unwrap(),
+            ApiConfig::new(uploads),
+        )
+        .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let serving = {
+            let stop = stop.clone();
+            let config = ServerConfig::default();
+            own(async move {
+                thaw_api::serve(listener, service, &config, stop)
+                    .await
+                    .unwrap()
+            })
+        };
+        Self {
+            engine,
+            address,
+            runner,
+            client: reqwest::Client::new(),
+            stop,
+            serving,
+            _folder: folder,
+        }
+    }
+
+    /// Sends a request and reads the answer.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        answer(request).await
+    }
+
+    /// A request to be sent.
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("http://{}{path}", self.address);
+        let method = method.parse().unwrap();
+        self.client.request(method, url).timeout(PATIENCE)
+    }
+
+    /// `POST /v1/exec` in the image that is there; `more` is added to the request.
+    pub(crate) async fn exec(&self, more: Value) -> Answer {
+        self.call("POST", "/v1/exec", Some(exec(more))).await
+    }
+
+    /// `POST /v1/exec` answered with events: their names and data.
+    pub(crate) async fn events(&self, more: Value) -> Vec<(String, Value)> {
+        let request = self.request("POST", "/v1/exec").json(&exec(more));
+        let response = request.header("accept", "text/event-stream").send().await;
+        let response = response.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        events_of(&response.text().await.unwrap())
+    }
+
+    /// Waits until no VM is leased. A second is the promise; the rest is for a busy machine.
+    pub(crate) async fn nothing_is_leased(&self) {
+        self.leased(0).await;
+    }
+
+    /// Waits until so many VMs are leased.
+    pub(crate) async fn leased(&self, wanted: u32) {
+        let node = self.runner.node();
+        let looking = async {
+            loop {
+                let pools = node.pools().await;
+                if pools.iter().map(|pool| pool.leased).sum::<u32>() == wanted {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let seen = tokio::time::timeout(Duration::from_secs(10), looking).await;
+        assert!(seen.is_ok(), "{:?}", node.pools().await);
+    }
+
+    /// Stops serving, and checks that no VM is left.
+    pub(crate) async fn close(self) {
+        self.stop.cancel();
+        assert_eq!(self.serving.await.unwrap(), Stopped::Drained);
+        self.runner.shut_down().await;
+        assert_eq!(self.engine.live(), []);
+    }
+}
+
+/// The image that is there, and what is added.
+pub(crate) fn exec(more: Value) -> Value {
+    let mut request = json!({ "image": "tiny", "memory_mib": 128 });
+    let fields = more.as_object().unwrap().clone();
+    request.as_object_mut().unwrap().extend(fields);
+    request
+}
+
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let header = |name: &str| {
+        let value = response.headers().get(name)?;
+        Some(value.to_str().unwrap().to_owned())
+    };
+    let (status, retry_after) = (response.status().as_u16(), header("retry-after"));
+    let text = response.text().await.unwrap();
+    Answer {
+        status,
+        retry_after,
+        body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    }
+}
+
+fn events_of(text: &str) -> Vec<(String, Value)> {
+    let blocks = text.split("\n\n").filter(|block| block.contains("event: "));
+    let events = blocks.map(|block| {
+        let field = |name: &str| {
+            let mut lines = block.lines();
+            lines.find_map(|line| line.strip_prefix(name)).unwrap()
+        };
+        let data = serde_json::from_str(field("data: ")).unwrap();
+        (field("event: ").to_owned(), data)
+    });
+    events.collect()
+}
+
+/// A task that the world owns and waits for.
+#[expect(clippy::disallowed_methods, reason = "the world joins it")]
+fn own<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(task)
+}
+
+async fn add_image(images: &ImageStore, folder: &TempDir) {
+    let path = folder.path().join("rootfs.tar");
+    let mut tar = tar::Builder::new(File::create(&path).unwrap());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(4);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "etc/name", &b"tiny"[..])
+        .unwrap();
+    tar.into_inner().unwrap().flush().unwrap();
+    let options = AddOptions {
+        name: Some("tiny".parse().unwrap()),
+        ..AddOptions::default()
+    };
+    let source = ImageSource::RootFs(Upload { path });
+    let none = ProgressSink::none();
+    images.add(source, options, &none).await.unwrap();
+}

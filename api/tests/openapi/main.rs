@@ -1,0 +1,49 @@
+//! The checked-in descriptions of the interface: one for programs, one for people.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod reference;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// What stands above this line in `docs/API.md` is written by hand.
+const MARK: &str = "<!-- What follows is written by `make openapi`. -->\n";
+
+#[test]
+fn openapi_json_is_what_the_code_says() {
+    let document = serde_json::to_value(thaw_api::document()).unwrap();
+    let text = serde_json::to_string_pretty(&document).unwrap() + "\n";
+    let (written, path) = kept("openapi.json", |_| text.clone());
+    let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+    assert!(
+        written == document,
+        "{} is not what the code says; write it anew with `make openapi`",
+        path.display()
+    );
+
+    let page = |kept: &str| {
+        let (hand, _) = kept.split_once(MARK).expect("the mark in docs/API.md");
+        format!("{hand}{MARK}\n{}", reference::reference(&document))
+    };
+    let (written, path) = kept("API.md", page);
+    assert!(
+        written == page(&written),
+        "{} is not what the code says; write it anew with `make openapi`",
+        path.display()
+    );
+}
+
+/// A file of `docs/`, written anew first where that is wanted.
+fn kept(name: &str, anew: impl Fn(&str) -> String) -> (String, PathBuf) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(name);
+    let mut kept = fs::read_to_string(&path).unwrap_or_default();
+    if env::var_os("UPDATE_OPENAPI").is_some() {
+        kept = anew(&kept);
+        fs::write(&path, &kept).unwrap();
+    }
+    (kept, path)
+}
