@@ -27,6 +27,10 @@ impl KeptVms {
     /// Whoever ended it on purpose has changed its phase before the turn is ours.
     async fn note_end(&self, vm: &Arc<Vm>, leased: &Arc<Leased>, end: &VmmEnd) {
         let mut turn = vm.turn().await;
+        // A VMM that is let go is not seen any more, which is no end.
+        if self.is_stopped() {
+            return;
+        }
         if !turn
             .phase()
             .leased()

@@ -75,12 +75,12 @@ async fn a_vm_that_is_powered_off_keeps_its_disk_and_nothing_else() {
     say(&world, &vm, &["remember", "gone"]).await;
     say(&world, &vm, &["store", "kept"]).await;
     world.node.pause(&vm).await.unwrap();
-    let vmms = world.node.figures().await.vmms;
     world.node.power_off(&vm).await.unwrap();
     world.node.power_off(&vm).await.unwrap();
     assert_eq!(state(&world, &vm).await, Some(VmState::Stopped));
     assert!(world.run(&vm, &["true"]).await.is_err());
-    assert!(world.node.figures().await.vmms < vmms, "its room is free");
+    let process = vm.as_str().to_owned().try_into().unwrap();
+    assert!(!world.engine.live().contains(&process));
     for refused in [world.node.pause(&vm).await, world.node.resume(&vm).await] {
         let Err(VmError::State { state, .. }) = refused else {
             panic!("{refused:?}");

@@ -10,4 +10,5 @@ mod execs;
 mod functions;
 mod left_behind;
 mod pauses;
+mod stays;
 mod world;

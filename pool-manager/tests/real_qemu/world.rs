@@ -31,7 +31,27 @@ const PROGRAMS: [&str; 12] = [
 
 pub(crate) struct World {
     pub(crate) node: LocalNode,
-    root: TempDir,
+    pub(crate) root: Root,
+}
+
+/// A storage root: one that is removed when it is dropped, or another process's.
+#[derive(Debug)]
+pub(crate) enum Root {
+    Own(TempDir),
+    Lent(PathBuf),
+}
+
+impl Root {
+    fn new() -> Self {
+        Self::Own(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Own(folder) => folder.path(),
+            Self::Lent(path) => path,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -62,7 +82,10 @@ impl World {
     }
 
     pub(crate) async fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::open(Root::new()).await
+    }
+
+    pub(crate) async fn open(root: Root) -> Self {
         let shim = std::env::var_os("THAW_SHIM_BIN").expect("THAW_SHIM_BIN; run `make test`");
         let engine = QemuConfig {
             storage_root: root.path().to_owned(),
@@ -72,7 +95,9 @@ impl World {
         };
         let storage = StorageLock::take(root.path()).unwrap();
         let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
-        add_busybox(&images, root.path()).await;
+        if images.find("busybox").is_none() {
+            add_busybox(&images, root.path()).await;
+        }
         let agent = std::env::var_os("THAW_AGENT_BIN").expect("THAW_AGENT_BIN; run `make test`");
         let agent = fs::read(agent).expect("the guest agent; run `make agent`");
         let config = NodeConfig {
@@ -97,10 +122,16 @@ impl World {
         }
     }
 
+    /// Ends the node as a daemon ends: VMs that stay run on.
+    pub(crate) async fn stop(self) -> Root {
+        self.node.shut_down().await;
+        self.root
+    }
+
     pub(crate) async fn close(self) {
         self.node.shut_down().await;
         assert_eq!(self.vmms(), [], "VMMs were left behind");
-        for folder in ["run/vmm", "run/scratch"] {
+        for folder in ["run/vmm", "run/scratch", "vms"] {
             let left = fs::read_dir(self.root.path().join(folder)).unwrap().count();
             assert_eq!(left, 0, "{folder} is not empty");
         }
@@ -173,7 +204,19 @@ impl World {
 
     /// The VMMs of this storage root: their names and pids.
     pub(crate) fn vmms(&self) -> Vec<(String, Pid)> {
-        let root = self.root.path().canonicalize().unwrap();
+        self.root.vmms()
+    }
+
+    /// Kills the VMMs whose names fit.
+    pub(crate) fn kill(&self, fits: impl Fn(&str) -> bool) -> usize {
+        self.root.kill(fits)
+    }
+}
+
+impl Root {
+    /// The VMMs of this storage root: their names and pids.
+    pub(crate) fn vmms(&self) -> Vec<(String, Pid)> {
+        let root = self.path().canonicalize().unwrap();
         let tag = Sha256::digest(root.as_os_str().as_encoded_bytes());
         let prefix = format!("thaw-{}-", hex::encode(&tag[..4]));
         let processes = fs::read_dir("/proc").unwrap();
