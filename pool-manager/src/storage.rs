@@ -5,9 +5,14 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    sync::mpsc::sync_channel,
+    time::Duration,
 };
 
 use thiserror::Error;
+
+/// How long a process that is about to run its program may hold on to what it has inherited.
+const LET_GO: Duration = Duration::from_secs(2);
 
 /// The storage root can't be used.
 #[derive(Debug, Error)]
@@ -37,7 +42,7 @@ pub struct StorageLock {
 }
 
 impl StorageLock {
-    /// Makes the root (0700) where it is missing and takes it.
+    /// Makes the root (0700) where it is missing and takes it. Blocks for up to 2 seconds.
     ///
     /// # Errors
     /// [`StorageError::Taken`] when another process has it.
@@ -58,20 +63,37 @@ impl StorageLock {
             .mode(0o600)
             .open(&path)
             .map_err(failed(&path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self {
-                root: root.to_owned(),
-                _file: file,
-            }),
-            Err(TryLockError::WouldBlock) => Err(StorageError::Taken(root.to_owned())),
-            Err(TryLockError::Error(source)) => Err(failed(&path)(source)),
-        }
+        let file = match file.try_lock() {
+            Ok(()) => file,
+            Err(TryLockError::WouldBlock) => wait_for(file)
+                .map_err(failed(&path))?
+                .ok_or_else(|| StorageError::Taken(root.to_owned()))?,
+            Err(TryLockError::Error(source)) => return Err(failed(&path)(source)),
+        };
+        Ok(Self {
+            root: root.to_owned(),
+            _file: file,
+        })
     }
 
     /// The storage root.
     pub fn root(&self) -> &Path {
         &self.root
     }
+}
+
+/// Waits for the lock. A daemon that was killed while it started a program has left it to that program, until
+/// the program runs.
+fn wait_for(file: File) -> io::Result<Option<File>> {
+    let (sender, receiver) = sync_channel(1);
+    std::thread::Builder::new()
+        .name("storage-lock".to_owned())
+        .spawn(move || {
+            let locked = file.lock().map(|()| file);
+            // When nobody waits any more, the lock goes with the file.
+            let _ = sender.send(locked);
+        })?;
+    receiver.recv_timeout(LET_GO).ok().transpose()
 }
 
 #[cfg(test)]
