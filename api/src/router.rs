@@ -15,16 +15,19 @@ use crate::{
     auth::{self, Auth, Routes},
     config::ApiConfig,
     error::ApiError,
-    exec, gate, health, images,
+    events, exec, gate, health, images,
     listen::Peer,
-    observe, openapi, pools,
+    observe, openapi, pools, snapshots,
     state::{App, OpenError},
     templates, vms,
 };
 
 /// The service, ready to be served.
 #[derive(Debug, Clone)]
-pub struct Service(Router);
+pub struct Service {
+    router: Router,
+    runner: Runner,
+}
 
 impl Service {
     /// Sets the service up over a runner.
@@ -32,11 +35,18 @@ impl Service {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(runner: Runner, auth: Auth, config: ApiConfig) -> Result<Self, OpenError> {
-        Ok(Self(router(App::new(runner, auth, config)?)))
+        Ok(Self {
+            router: router(App::new(runner.clone(), auth, config)?),
+            runner,
+        })
     }
 
     pub(crate) fn into_make_service(self) -> IntoMakeServiceWithConnectInfo<Router, Peer> {
-        self.0.into_make_service_with_connect_info()
+        self.router.into_make_service_with_connect_info()
+    }
+
+    pub(crate) fn runner(&self) -> &Runner {
+        &self.runner
     }
 }
 
@@ -60,7 +70,16 @@ pub(crate) fn routes() -> Routes {
         )
         .route("/v1/pools", get(pools::list).put(pools::set))
         .route("/v1/vms", get(vms::list).post(vms::create))
-        .route("/v1/vms/{id}", get(vms::find).delete(vms::remove))
+        .route(
+            "/v1/vms/{id}",
+            get(vms::find).patch(vms::change).delete(vms::remove),
+        )
+        .route("/v1/vms/{id}/pause", post(vms::pause))
+        .route("/v1/vms/{id}/resume", post(vms::resume))
+        .route("/v1/vms/{id}/stop", post(vms::stop))
+        .route("/v1/vms/{id}/start", post(vms::start))
+        .route("/v1/vms/{id}/snapshot", post(vms::snapshot))
+        .route("/v1/vms/{id}/fork", post(vms::fork))
         .route("/v1/vms/{id}/exec", post(vms::exec))
         .route("/v1/login", post(auth::http::login))
         .route("/v1/logout", post(auth::http::logout))
@@ -68,6 +87,14 @@ pub(crate) fn routes() -> Routes {
         .route("/v1/keys", get(auth::http::list).post(auth::http::create))
         .route("/v1/keys/{id}", delete(auth::http::revoke))
         .route("/v1/audit", get(auth::http::audit))
+        .route("/v1/snapshots", get(snapshots::list))
+        .route(
+            "/v1/snapshots/{id}",
+            get(snapshots::find)
+                .patch(snapshots::change)
+                .delete(snapshots::remove),
+        )
+        .route("/v1/events", get(events::follow))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

@@ -32,12 +32,15 @@ pub async fn serve(
     config: &ServerConfig,
     stop: CancellationToken,
 ) -> io::Result<Stopped> {
+    let runner = service.runner().clone();
     let listener = BoundedListener::new(listener, config.max_connections);
     let serving = axum::serve(listener, service.into_make_service())
         .with_graceful_shutdown(stop.clone().cancelled_owned())
         .into_future();
     let grace_over = async {
         stop.cancelled().await;
+        // Streams of events would hold their connections open.
+        runner.refuse_more();
         // A deadline and nothing else: whatever ends earlier ends `serving`.
         let _ = tokio::time::timeout(config.grace, std::future::pending::<()>()).await;
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use thaw_runner::{
-    Runner, RunnerLimits,
+    Runner, RunnerLimits, Store,
     node::{
         LocalNode, NodeConfig, NodeLimits, StorageLock,
         image::ImageStore,
@@ -34,7 +34,9 @@ impl World {
             limits: NodeLimits::default(),
         };
         let node = LocalNode::open(config).await.unwrap();
-        let runner = Runner::new(Arc::new(node), RunnerLimits::default());
+        let store = Store::open(&folder.path().join("runner.db")).unwrap();
+        let runner = Runner::open(Arc::new(node), store, RunnerLimits::default());
+        let runner = runner.await.unwrap();
         let config = ApiConfig::new(folder.path().join("run/uploads"));
         let auth = Auth::open(folder.path()).unwrap();
         let app = App::new(runner, auth, config).unwrap();

@@ -1,5 +1,8 @@
 //! The command line.
 
+mod snapshot;
+mod vm;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,6 +11,9 @@ use crate::{
     auth_arguments::{Auth, Key},
     logging::LogFormat,
 };
+
+pub(crate) use snapshot::Snapshot;
+pub(crate) use vm::{OneVm, Vm, VmCreate, VmFork, VmLs, VmTraits};
 
 /// Runs untrusted code in microVMs thawed from warm snapshots.
 ///
@@ -45,6 +51,12 @@ pub(crate) enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(Key),
+    /// Make, list, pause, stop, fork and remove VMs that stay.
+    #[command(subcommand)]
+    Vm(Vm),
+    /// List, restore, rename and remove snapshots of VMs.
+    #[command(subcommand)]
+    Snapshot(Snapshot),
     /// Write a completion script for a shell.
     Completions {
         /// The shell.
@@ -101,10 +113,29 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
     #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
     pub(crate) storage: Storage,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) log_format: LogFormat,
+}
+
+/// How much there may be.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Limits {
+    /// VMs that stay, stopped ones included.
+    #[arg(long, default_value_t = 256, value_name = "COUNT")]
+    pub(crate) max_vms: u32,
+    /// VMs of one API key. Default: as many as there may be at all
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_vms_per_key: Option<u32>,
+    /// Snapshots.
+    #[arg(long, default_value_t = 1024, value_name = "COUNT")]
+    pub(crate) max_snapshots: u32,
+    /// Snapshots of one API key. Default: as many as there may be at all
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_snapshots_per_key: Option<u32>,
 }
 
 #[derive(Debug, Args)]

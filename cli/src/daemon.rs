@@ -13,7 +13,7 @@ use thaw_api::{
     is_loopback, listen, serve,
 };
 use thaw_runner::{
-    Runner, RunnerLimits,
+    Runner, RunnerLimits, Store,
     node::{
         LocalNode, Node, NodeConfig, NodeLimits, StorageLock,
         image::ImageStore,
@@ -73,7 +73,11 @@ impl Daemon {
     ///
     /// # Errors
     /// The first thing that is missing, with what mends it.
-    pub(crate) async fn open(storage: &Storage, reach: &Reach) -> Result<Self> {
+    pub(crate) async fn open(
+        storage: &Storage,
+        reach: &Reach,
+        limits: RunnerLimits,
+    ) -> Result<Self> {
         let root = root(storage)?;
         let auth = Auth::with_own_key(&root, reach.own_key.as_ref())?;
         // An address that can't be had is told before anything else is touched.
@@ -103,7 +107,8 @@ impl Daemon {
         })
         .await?;
         let node: Arc<dyn Node> = Arc::new(node);
-        let runner = Runner::new(node, RunnerLimits::default());
+        let store = Store::open(&root.join("runner.db"))?;
+        let runner = Runner::open(node, store, limits).await?;
         let mut config = ApiConfig::new(root.join("run/uploads"));
         config.allowed_hosts.clone_from(&reach.allowed_hosts);
         let is_loopback = is_loopback(address.ip());
@@ -117,10 +122,10 @@ impl Daemon {
         })
     }
 
-    /// Serves until `stop`, then ends every VMM.
+    /// Serves until `stop`, then ends every VMM but those of VMs that stay.
     ///
     /// # Errors
-    /// When the listener fails for good; every VMM is ended then, too.
+    /// When the listener fails for good; VMMs are ended then, too.
     pub(crate) async fn serve(self, stop: CancellationToken) -> Result<()> {
         let served = serve(self.listener, self.service, &ServerConfig::default(), stop).await;
         self.runner.shut_down().await;

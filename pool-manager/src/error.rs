@@ -30,6 +30,9 @@ pub enum LeaseError {
     /// No such template.
     #[error("there is no template {0:?}")]
     UnknownTemplate(String),
+    /// No such snapshot.
+    #[error("there is no snapshot {0}")]
+    UnknownSnapshot(crate::SnapshotId),
     /// The machine's size is out of range.
     #[error("{0}")]
     BadShape(String),

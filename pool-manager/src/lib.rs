@@ -26,6 +26,7 @@ mod kept;
 mod lease;
 mod local_functions;
 mod local_node;
+mod local_snapshots;
 mod node;
 mod node_db;
 mod node_functions;

@@ -230,6 +230,9 @@ impl Node for LocalNode {
         let lease = Lease {
             id: leased.id().clone(),
             template: manifest.id.clone(),
+            image: manifest.image.clone(),
+            shape: manifest.shape,
+            disk_bytes: manifest.scratch_bytes,
             config: manifest.config.clone(),
             start,
             queue: begin.elapsed().saturating_sub(restore),

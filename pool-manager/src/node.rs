@@ -14,13 +14,13 @@ use thaw_vmm::{
 use tokio::sync::mpsc;
 
 use crate::{
-    NodeFunctions, NodeVms,
+    NodeFunctions, NodeSnapshots, NodeVms, SnapshotId,
     error::{AdminError, ExecError, LeaseError},
 };
 
 /// A machine that runs VMs.
 #[async_trait]
-pub trait Node: NodeFunctions + NodeVms {
+pub trait Node: NodeFunctions + NodeSnapshots + NodeVms {
     /// Hands out a clone that nobody else has had. It is released by [`Node::release`] and by nothing else.
     ///
     /// # Cancel safety
@@ -106,6 +106,11 @@ impl fmt::Display for TemplateId {
 pub struct LeaseId(pub(crate) String);
 
 impl LeaseId {
+    /// Takes any text as an id; one that no VM has finds none.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -131,6 +136,8 @@ pub enum TemplateSelector {
     },
     /// One that is there.
     Template(TemplateId),
+    /// That of a snapshot, with what the VM had written when it was taken.
+    Snapshot(SnapshotId),
 }
 
 /// A wish for a clone.
@@ -149,6 +156,12 @@ pub struct Lease {
     pub id: LeaseId,
     /// The template that it was restored from.
     pub template: TemplateId,
+    /// The image's digest.
+    pub image: String,
+    /// The machine's size.
+    pub shape: Shape,
+    /// The size of its own disk, which takes what is written.
+    pub disk_bytes: u64,
     /// What the image says of how to run it.
     pub config: ImageConfig,
     /// How the clone came to be.

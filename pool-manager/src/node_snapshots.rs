@@ -114,6 +114,9 @@ pub struct Fork {
 /// A VM could not be snapshotted or forked. It goes on as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
+    /// This node takes no snapshots.
+    #[error("this node takes no snapshots and forks nothing yet")]
+    Unsupported,
     /// There is a snapshot of this id.
     #[error("there is a snapshot {0} already")]
     Exists(SnapshotId),

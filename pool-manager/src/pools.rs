@@ -84,6 +84,7 @@ impl Pools {
             return Err(LeaseError::ShuttingDown);
         }
         match selector {
+            TemplateSelector::Snapshot(id) => Err(LeaseError::UnknownSnapshot(id.clone())),
             TemplateSelector::Template(id) => {
                 if let Some(pool) = self.running(id) {
                     return Ok((pool, Origin::Found));

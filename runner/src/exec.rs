@@ -1,13 +1,13 @@
 //! One program that runs.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use thaw_pool_manager::{
     ExecError, ExecEvent, ExecHandle, ExecInput, ExecRequest, StartKind, TemplateSelector,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::guard::LeaseGuard;
+use crate::{VmPass, guard::LeaseGuard};
 
 /// A program to run in a fresh VM.
 #[derive(Debug, Clone)]
@@ -28,8 +28,15 @@ pub struct RunningExec {
     start: StartKind,
     queue: Duration,
     restore: Duration,
-    lease: Arc<LeaseGuard>,
+    place: Place,
     _permit: OwnedSemaphorePermit,
+}
+
+/// Where a program runs; dropping it gives a VM back that was leased for it.
+#[derive(Debug)]
+enum Place {
+    Fresh(Box<LeaseGuard>),
+    Reused(VmPass),
 }
 
 impl RunningExec {
@@ -44,30 +51,29 @@ impl RunningExec {
             start: lease.lease().start,
             queue: lease.lease().queue,
             restore: lease.lease().restore,
-            lease: Arc::new(lease),
+            place: Place::Fresh(Box::new(lease)),
             _permit: permit,
         }
     }
 
     /// In a VM that was there and stays.
-    pub(crate) fn reused(
-        handle: ExecHandle,
-        lease: Arc<LeaseGuard>,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(crate) fn reused(handle: ExecHandle, pass: VmPass, permit: OwnedSemaphorePermit) -> Self {
         Self {
             handle,
             start: StartKind::Reused,
             queue: Duration::ZERO,
             restore: Duration::ZERO,
-            lease,
+            place: Place::Reused(pass),
             _permit: permit,
         }
     }
 
     /// The id of the VM that it runs in.
     pub fn vm_id(&self) -> &str {
-        self.lease.lease().id.as_str()
+        match &self.place {
+            Place::Fresh(lease) => lease.lease().id.as_str(),
+            Place::Reused(pass) => pass.id().as_str(),
+        }
     }
 
     /// How the VM came to be.

@@ -4,25 +4,37 @@ use std::sync::Arc;
 
 use thaw_pool_manager::{Lease, Node};
 
-/// Holds a lease and gives it back when dropped.
+/// Holds a lease and gives it back when dropped, unless its VM stays.
 #[derive(Debug)]
 pub(crate) struct LeaseGuard {
     lease: Lease,
     node: Arc<dyn Node>,
+    stays: bool,
 }
 
 impl LeaseGuard {
     pub(crate) fn new(lease: Lease, node: Arc<dyn Node>) -> Self {
-        Self { lease, node }
+        Self {
+            lease,
+            node,
+            stays: false,
+        }
     }
 
     pub(crate) fn lease(&self) -> &Lease {
         &self.lease
     }
+
+    /// The VM is recorded: whoever deletes it gives the lease back.
+    pub(crate) fn stays(mut self) {
+        self.stays = true;
+    }
 }
 
 impl Drop for LeaseGuard {
     fn drop(&mut self) {
-        self.node.release(&self.lease.id);
+        if !self.stays {
+            self.node.release(&self.lease.id);
+        }
     }
 }

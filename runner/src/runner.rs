@@ -1,46 +1,79 @@
 //! What the API calls.
 
 use std::sync::{
-    Arc,
+    Arc, Weak,
     atomic::{AtomicBool, Ordering},
 };
 
 use thaw_pool_manager::{
     ExecError, ExecEvent, ExecProgram, ExecRequest, Lease, LeaseError, LeaseRequest, Node,
-    TemplateInfo, vmm::protocol::FailureKind,
+    vmm::protocol::FailureKind,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    CreateVm, ExecCall, RunError, RunnerLimits, RunningExec, VmError, VmInfo, guard::LeaseGuard,
-    vms::Vms,
+    EventKind, ExecCall, RunError, RunnerLimits, RunningExec, SnapshotInfo, Store, Subscription,
+    VmError, catalog::Catalog, events::Events, guard::LeaseGuard, snapshots::Snapshot, vms::Vm,
 };
 
-/// Routes requests to a node. Cheap to clone.
+/// Routes requests to a node, and remembers VMs and snapshots. Cheap to clone; [`Runner::shut_down`] ends it.
 #[derive(Debug, Clone)]
 pub struct Runner(Arc<Inner>);
 
+/// A runner for its own tasks: they don't keep it alive.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakRunner(Weak<Inner>);
+
+impl WeakRunner {
+    /// The runner, if anybody else still has it.
+    pub(crate) fn upgrade(&self) -> Option<Runner> {
+        self.0.upgrade().map(Runner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
-    // Dropped first: the VMs are given back to a node that is still there.
-    vms: Vms,
     node: Arc<dyn Node>,
+    store: Store,
+    vms: Arc<Catalog<Vm>>,
+    snapshots: Arc<Catalog<Snapshot>>,
+    events: Events,
     limits: RunnerLimits,
     execs: Arc<Semaphore>,
-    vm_places: Arc<Semaphore>,
     shutting_down: AtomicBool,
+    /// Ends minders and followers.
+    stopping: CancellationToken,
+    /// Minders, followers, and work that goes on without its caller: at most two for each VM, one for each
+    /// request that is answered, and one.
+    tasks: TaskTracker,
 }
 
 impl Runner {
-    /// A runner over one node.
-    pub fn new(node: Arc<dyn Node>, limits: RunnerLimits) -> Self {
+    pub(crate) fn new(
+        node: Arc<dyn Node>,
+        store: Store,
+        limits: RunnerLimits,
+        vms: Vec<(Option<String>, Arc<Vm>)>,
+        snapshots: Vec<(Option<String>, Arc<Snapshot>)>,
+    ) -> Self {
         Self(Arc::new(Inner {
-            vms: Vms::default(),
             node,
+            store,
+            vms: Catalog::new(limits.vms, vms),
+            snapshots: Catalog::new(limits.snapshots, snapshots),
+            events: Events::new(),
             limits,
             execs: Arc::new(Semaphore::new(limits.execs as usize)),
-            vm_places: Arc::new(Semaphore::new(limits.vms as usize)),
             shutting_down: AtomicBool::new(false),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
         }))
     }
 
@@ -49,9 +82,14 @@ impl Runner {
         &self.0.node
     }
 
-    /// Whether [`Runner::shut_down`] was called.
+    /// Whether [`Runner::refuse_more`] or [`Runner::shut_down`] was called.
     pub fn is_shutting_down(&self) -> bool {
         self.0.shutting_down.load(Ordering::Relaxed)
+    }
+
+    /// Follows what happens to VMs and snapshots from now on, or from behind the event of this number.
+    pub fn follow_events(&self, after: Option<u64>) -> Subscription {
+        self.0.events.subscribe(after)
     }
 
     /// Runs a program in a VM of its own.
@@ -75,87 +113,89 @@ impl Runner {
         Ok(RunningExec::fresh(handle, lease, permit))
     }
 
-    /// Makes a long-lived VM. It is awake and has answered when this returns.
+    /// Runs a program in a VM that stays; the VM's environment comes before the program's own.
     ///
     /// # Errors
-    /// See [`VmError`]; no VM is left leased then, and its name is free.
+    /// See [`VmError`].
     ///
     /// # Cancel safety
-    /// Dropped before it returns, the VM is given back and its name is free.
-    pub async fn create_vm(&self, call: CreateVm) -> Result<VmInfo, VmError> {
-        let place = admit(&self.0.vm_places).ok_or(VmError::TooMany {
-            what: "VMs",
-            limit: self.0.limits.vms,
-        })?;
-        let name = self.0.vms.reserve(call.name.as_deref())?;
-        let lease = self
-            .lease(LeaseRequest {
-                template: call.selector,
-                start_within: call.start_within,
-            })
-            .await?;
-        self.wake(lease.lease()).await?;
-        let template = self.template_of(lease.lease()).await?;
-        Ok(name.enter(lease, template.image, template.shape, place))
-    }
-
-    /// Every long-lived VM, newest first.
-    pub fn vms(&self) -> Vec<VmInfo> {
-        self.0.vms.list()
-    }
-
-    /// Finds a VM by id, name, or the beginning of exactly one id.
-    ///
-    /// # Errors
-    /// [`VmError::NotFound`].
-    pub fn vm(&self, id_or_name: &str) -> Result<VmInfo, VmError> {
-        self.0.vms.find(id_or_name).map(|(info, _)| info)
-    }
-
-    /// Runs a program in a long-lived VM.
-    ///
-    /// # Errors
-    /// See [`VmError`]. A VM that has ended is forgotten when this finds out.
+    /// Dropped before it returns, nothing runs.
     pub async fn vm_exec(
         &self,
         id_or_name: &str,
-        exec: ExecRequest,
+        mut exec: ExecRequest,
     ) -> Result<RunningExec, VmError> {
-        let (info, lease) = self.0.vms.find(id_or_name)?;
-        let permit = admit(&self.0.execs).ok_or(VmError::TooMany {
-            what: "programs",
+        let permit = admit(&self.0.execs).ok_or(VmError::TooManyExecs {
             limit: self.0.limits.execs,
         })?;
-        match self.0.node.exec(&info.id, exec).await {
-            Ok(handle) => Ok(RunningExec::reused(handle, lease, permit)),
-            Err(error) => {
-                if is_gone(&error) {
-                    // Somebody else may have removed it in the meantime.
-                    let _ = self.0.vms.remove(info.id.as_str());
-                }
-                Err(error.into())
-            }
-        }
+        let pass = self.enter(id_or_name).await?;
+        let own = std::mem::take(&mut exec.env);
+        exec.env.extend(pass.env().clone());
+        exec.env.extend(own);
+        let handle = self.0.node.exec(pass.id(), exec).await?;
+        Ok(RunningExec::reused(handle, pass, permit))
     }
 
-    /// Ends a VM, and what runs in it.
-    ///
-    /// # Errors
-    /// [`VmError::NotFound`].
-    pub fn delete_vm(&self, id_or_name: &str) -> Result<(), VmError> {
-        let id = self.0.vms.remove(id_or_name)?;
-        // Programs that still run hold the guard; the VM goes now all the same.
-        self.0.node.release(&id);
-        Ok(())
-    }
-
-    /// Refuses what is new and ends everything but VMs that the node keeps.
-    pub async fn shut_down(&self) {
+    /// Refuses what is new from now on, and tells those who follow events that no more come.
+    pub fn refuse_more(&self) {
         self.0.shutting_down.store(true, Ordering::Relaxed);
+        self.0.events.close();
+    }
+
+    /// Refuses what is new, waits for changes that are under way, and ends everything but VMs that stay.
+    pub async fn shut_down(&self) {
+        self.refuse_more();
+        self.0.stopping.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
         self.0.node.shut_down().await;
     }
 
-    async fn lease(&self, request: LeaseRequest) -> Result<LeaseGuard, LeaseError> {
+    pub(crate) fn downgrade(&self) -> WeakRunner {
+        WeakRunner(Arc::downgrade(&self.0))
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn catalog(&self) -> &Arc<Catalog<Vm>> {
+        &self.0.vms
+    }
+
+    pub(crate) fn snapshot_catalog(&self) -> &Arc<Catalog<Snapshot>> {
+        &self.0.snapshots
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
+    }
+
+    pub(crate) fn refuse_new(&self) -> Result<(), VmError> {
+        if self.is_shutting_down() {
+            return Err(VmError::ShuttingDown);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn tell_vm(&self, kind: EventKind, vm: &Vm, reason: Option<String>) {
+        let info = vm.info();
+        let name = info.name.as_deref();
+        self.0.events.publish(kind, info.id.as_str(), name, reason);
+    }
+
+    pub(crate) fn tell_snapshot(&self, kind: EventKind, snapshot: &SnapshotInfo) {
+        let name = Some(snapshot.name.as_str());
+        self.0
+            .events
+            .publish(kind, snapshot.id.as_str(), name, None);
+    }
+
+    pub(crate) async fn lease(&self, request: LeaseRequest) -> Result<LeaseGuard, LeaseError> {
         if self.is_shutting_down() {
             return Err(LeaseError::ShuttingDown);
         }
@@ -165,7 +205,7 @@ impl Runner {
 
     /// The first run of a lease wakes its clone. An image without a shell is awake all the same: the agent
     /// wakes the clone before it looks for the program.
-    async fn wake(&self, lease: &Lease) -> Result<(), ExecError> {
+    pub(crate) async fn wake(&self, lease: &Lease) -> Result<(), ExecError> {
         let mut handle = match self.0.node.exec(&lease.id, nothing()).await {
             Ok(handle) => handle,
             Err(error) => return refused_is_awake(error),
@@ -178,14 +218,6 @@ impl Runner {
             }
         }
         Err(ExecError::Lost("it ended without an answer".to_owned()))
-    }
-
-    async fn template_of(&self, lease: &Lease) -> Result<TemplateInfo, LeaseError> {
-        let templates = self.0.node.templates().await;
-        templates
-            .into_iter()
-            .find(|template| template.id == lease.template)
-            .ok_or_else(|| LeaseError::UnknownTemplate(lease.template.to_string()))
     }
 }
 
@@ -205,17 +237,6 @@ fn nothing() -> ExecRequest {
         timeout: Some(std::time::Duration::from_secs(30)),
         output_limit_bytes: 0,
         pty: None,
-    }
-}
-
-/// Whether the error says that the VM is there no more.
-fn is_gone(error: &ExecError) -> bool {
-    match error {
-        ExecError::UnknownLease(_) | ExecError::VmEnded { .. } | ExecError::Lost(_) => true,
-        ExecError::Refused { .. }
-        | ExecError::BadRequest(_)
-        | ExecError::Paused(_)
-        | ExecError::TooMany => false,
     }
 }
 

@@ -39,6 +39,14 @@ impl Identity {
         Self::new(who, vec![Scope::Admin], expires_at)
     }
 
+    /// The id of the key that what they make belongs to; none when it belongs to the admin or to everyone.
+    pub(crate) fn owner(&self) -> Option<String> {
+        match &self.who {
+            Who::Key { id, .. } => Some(id.clone()),
+            Who::Anyone | Who::Session { .. } | Who::Inside => None,
+        }
+    }
+
     /// Whether they may do what needs this scope.
     ///
     /// # Errors

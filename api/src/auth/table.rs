@@ -60,7 +60,14 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET",    "/v1/vms", READ),
     row("POST",   "/v1/vms", MANAGE),
     row("GET",    "/v1/vms/{id}", READ),
+    row("PATCH",  "/v1/vms/{id}", MANAGE),
     row("DELETE", "/v1/vms/{id}", MANAGE),
+    row("POST",   "/v1/vms/{id}/pause", MANAGE),
+    row("POST",   "/v1/vms/{id}/resume", MANAGE),
+    row("POST",   "/v1/vms/{id}/stop", MANAGE),
+    row("POST",   "/v1/vms/{id}/start", MANAGE),
+    row("POST",   "/v1/vms/{id}/snapshot", MANAGE),
+    row("POST",   "/v1/vms/{id}/fork", MANAGE),
     row("POST",   "/v1/vms/{id}/exec", INVOKE),
     // Authentication.
     row("POST",   "/v1/login", OPEN),
@@ -70,6 +77,12 @@ pub(crate) const TABLE: &[Row] = &[
     row("POST",   "/v1/keys", ADMIN),
     row("DELETE", "/v1/keys/{id}", ADMIN),
     row("GET",    "/v1/audit", ADMIN),
+    // Snapshots, and what happens to them and to VMs.
+    row("GET",    "/v1/snapshots", READ),
+    row("GET",    "/v1/snapshots/{id}", READ),
+    row("PATCH",  "/v1/snapshots/{id}", MANAGE),
+    row("DELETE", "/v1/snapshots/{id}", MANAGE),
+    row("GET",    "/v1/events", READ),
     // The server itself.
     row("GET",    "/healthz", OPEN),
     row("GET",    "/readyz", OPEN),

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use thaw_api_types::{
-    ImageConfig, ImageInfo, Language, PoolInfo, StartKind, TemplateInfo, VmInfo, VmState,
-};
+use thaw_api_types::{ImageConfig, ImageInfo, Language, PoolInfo, StartKind, TemplateInfo};
 use thaw_runner::node::{self, vmm::protocol};
 
 pub(crate) fn start_kind(kind: node::StartKind) -> StartKind {
@@ -67,19 +65,6 @@ pub(crate) fn pool(pool: node::PoolInfo) -> PoolInfo {
         waiting: pool.waiting,
         failures: pool.failures,
         last_error: pool.last_error,
-    }
-}
-
-pub(crate) fn vm(vm: thaw_runner::VmInfo) -> VmInfo {
-    VmInfo {
-        id: vm.id.to_string(),
-        name: vm.name,
-        template: vm.template.to_string(),
-        image: Some(vm.image),
-        vcpus: vm.shape.vcpus,
-        memory_mib: vm.shape.memory_mib,
-        created_at: vm.created_at,
-        state: VmState::Running,
     }
 }
 

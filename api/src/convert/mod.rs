@@ -2,8 +2,12 @@
 
 mod info;
 mod progress;
+mod vm;
 mod wish;
 
-pub(crate) use info::{image, pool, start_kind, template, vm};
+pub(crate) use info::{image, pool, start_kind, template};
 pub(crate) use progress::progress;
+pub(crate) use vm::{
+    Paging, forked, lifecycle_event, metadata, snapshot, vm, vm_state_kind, wanted_metadata,
+};
 pub(crate) use wish::{selector, shape, to_language};

@@ -29,6 +29,9 @@ pub(crate) fn lease(error: &LeaseError) -> ApiError {
         LeaseError::UnknownTemplate(_) => {
             of(ErrorCode::TemplateNotFound).hint("`thaw template ls` lists what is there")
         }
+        LeaseError::UnknownSnapshot(_) => {
+            of(ErrorCode::SnapshotNotFound).hint("`thaw snapshot ls` lists what is there")
+        }
         LeaseError::BadShape(_) => of(ErrorCode::InvalidRequest),
         LeaseError::Bake(error) => bake(error),
         LeaseError::BadTemplate { template, .. } => of(ErrorCode::TemplateUnusable)

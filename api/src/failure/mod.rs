@@ -5,8 +5,12 @@ mod exec;
 mod image;
 mod lease;
 mod run;
+mod snapshot;
+mod vm;
 
 pub(crate) use admin::admin;
 pub(crate) use exec::{exec, lost};
 pub(crate) use lease::lease;
-pub(crate) use run::{run, vm};
+pub(crate) use run::run;
+pub(crate) use snapshot::snapshot;
+pub(crate) use vm::vm;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thaw_api_types::ErrorCode;
 use thaw_runner::{
-    RunError, VmError,
+    RunError,
     node::{LeaseError, TemplateSelector},
 };
 
@@ -26,28 +26,13 @@ pub(crate) async fn run(app: &App, wanted: &TemplateSelector, error: &RunError) 
     }
 }
 
-/// A VM that could not be made, found or used.
-pub(crate) async fn vm(app: &App, wanted: Option<&TemplateSelector>, error: &VmError) -> ApiError {
-    let of = |code| ApiError::of(code, error);
-    match error {
-        VmError::NotFound(_) => of(ErrorCode::VmNotFound).hint("GET /v1/vms lists what is there"),
-        VmError::NameTaken(_) => of(ErrorCode::VmNameTaken).hint("choose another name"),
-        VmError::TooMany { .. } => too_many(error),
-        VmError::Lease(error) => match wanted {
-            Some(wanted) => started(app, wanted, error).await,
-            None => lease(error),
-        },
-        VmError::Exec(error) => exec(error),
-    }
-}
-
-fn too_many(error: &dyn std::error::Error) -> ApiError {
+pub(super) fn too_many(error: &dyn std::error::Error) -> ApiError {
     ApiError::of(ErrorCode::TooManyRequests, error)
         .hint("wait for others to end")
         .retry_after(WHILE_FULL)
 }
 
-async fn started(app: &App, wanted: &TemplateSelector, error: &LeaseError) -> ApiError {
+pub(super) async fn started(app: &App, wanted: &TemplateSelector, error: &LeaseError) -> ApiError {
     let TemplateSelector::Image { image, shape } = wanted else {
         return lease(error);
     };

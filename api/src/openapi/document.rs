@@ -3,7 +3,7 @@
 use thaw_api_types as types;
 use utoipa::OpenApi;
 
-use crate::{auth::http, exec, health, images, pools, templates, vms};
+use crate::{auth::http, events, exec, health, images, pools, snapshots, templates, vms};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,12 +17,16 @@ use crate::{auth::http, exec, health, images, pools, templates, vms};
         images::list, images::find, images::add, images::remove,
         templates::list, templates::find, templates::ensure, templates::remove,
         pools::list, pools::set,
-        vms::list, vms::create, vms::find, vms::exec, vms::remove,
         http::login, http::logout, http::session,
         http::list, http::create, http::revoke, http::audit,
+        vms::list, vms::create, vms::find, vms::change, vms::remove, vms::exec,
+        vms::pause, vms::resume, vms::stop, vms::start, vms::snapshot, vms::fork,
+        snapshots::list, snapshots::find, snapshots::change, snapshots::remove,
+        events::follow,
         health::healthz, health::readyz, health::metrics,
     ),
-    components(schemas(types::ErrorCode, types::ExecExit, types::OutputChunk, types::ProgressEvent)),
+    components(schemas(types::ErrorCode, types::ExecExit, types::OutputChunk, types::ProgressEvent,
+        types::LifecycleEvent, types::MissedEvents)),
     tags(
         (name = "exec", description = "Run a program in a fresh VM"),
         (name = "images", description = "Root file systems"),
@@ -30,6 +34,8 @@ use crate::{auth::http, exec, health, images, pools, templates, vms};
         (name = "pools", description = "Clones that wait"),
         (name = "vms", description = "VMs that live until they are deleted"),
         (name = "auth", description = "Who may do what"),
+        (name = "snapshots", description = "What VMs were at one moment, to make VMs of"),
+        (name = "events", description = "What happens to VMs and snapshots"),
         (name = "server", description = "The server itself"),
     ),
 )]

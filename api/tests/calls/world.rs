@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thaw_api::{ApiConfig, ServerConfig, Service, Stopped, auth::Auth};
 use thaw_runner::{
-    Runner, RunnerLimits,
+    Runner, RunnerLimits, Store,
     node::{
         LocalNode, Node, NodeConfig, NodeLimits, PoolSettings, StorageLock,
         image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
@@ -87,7 +87,9 @@ impl World {
             limits,
         };
         let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());
-        let runner = Runner::new(node, RunnerLimits::default());
+        let store = Store::open(&folder.path().join("runner.db")).unwrap();
+        let runner = Runner::open(node, store, RunnerLimits::default());
+        let runner = runner.await.unwrap();
         let uploads = folder.path().join("run/uploads");
         let service = Service::open(
             runner.clone(),

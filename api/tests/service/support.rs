@@ -12,7 +12,7 @@ use thaw_api::{
 };
 use thaw_api_types::Scope;
 use thaw_runner::{
-    Runner, RunnerLimits,
+    Runner, RunnerLimits, Store,
     node::{
         LocalNode, NodeConfig, NodeLimits, StorageLock,
         image::ImageStore,
@@ -45,7 +45,10 @@ impl Server {
             kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
             limits: NodeLimits::default(),
         });
-        let runner = Runner::new(Arc::new(node.await.unwrap()), RunnerLimits::default());
+        let node = Arc::new(node.await.unwrap());
+        let store = Store::open(&root.join("runner.db")).unwrap();
+        let runner = Runner::open(node, store, RunnerLimits::default());
+        let runner = runner.await.unwrap();
         let mut config = ApiConfig::new(root.join("run/uploads"));
         config.exposed = exposed;
         let service = Service::open(runner, Auth::open(root).unwrap(), config).unwrap();

@@ -1,5 +1,10 @@
 //! Checks that several requests share. Each adds a sentence to a list, so that all mistakes are told at once.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
 use crate::limits;
 
 /// Exactly one of `image` and `template`; a template has its size already.
@@ -61,6 +66,64 @@ pub(crate) fn name(field: &str, value: &str, problems: &mut Vec<String>) {
         ));
     } else if value.chars().any(char::is_control) {
         problems.push(format!("{field} holds a control character"));
+    }
+}
+
+/// The environment of a VM's programs, and what is noted of a VM or snapshot.
+pub(crate) fn noted(
+    env: Option<&BTreeMap<String, String>>,
+    metadata: Option<&Map<String, Value>>,
+    problems: &mut Vec<String>,
+) {
+    if let Some(env) = env {
+        environment(env, problems);
+        bytes("env", env, limits::MAX_VM_ENV_BYTES, problems);
+    }
+    if let Some(metadata) = metadata {
+        bytes("metadata", metadata, limits::MAX_METADATA_BYTES, problems);
+    }
+}
+
+/// A new name, and new metadata or a patch for it.
+pub(crate) fn change(
+    new_name: Option<&str>,
+    metadata: Option<&Map<String, Value>>,
+    merge: Option<&Map<String, Value>>,
+    problems: &mut Vec<String>,
+) {
+    if let Some(new_name) = new_name {
+        name("name", new_name, problems);
+    }
+    if metadata.is_some() && merge.is_some() {
+        problems.push("give metadata or metadata_merge, not both".to_owned());
+    }
+    for (field, object) in [("metadata", metadata), ("metadata_merge", merge)] {
+        if let Some(object) = object {
+            bytes(field, object, limits::MAX_METADATA_BYTES, problems);
+        }
+    }
+}
+
+/// Names and values that can be a program's environment.
+pub(crate) fn environment(env: &BTreeMap<String, String>, problems: &mut Vec<String>) {
+    for (key, value) in env {
+        if key.is_empty() || key.contains('=') {
+            problems.push(format!(
+                "env has the name {key:?}; a name is not empty and has no ="
+            ));
+        }
+        no_nul("env", key, problems);
+        no_nul("env", value, problems);
+    }
+}
+
+/// What takes too much as JSON.
+fn bytes<T: Serialize>(field: &str, value: &T, most: usize, problems: &mut Vec<String>) {
+    let taken = serde_json::to_vec(value).map_or(usize::MAX, |json| json.len());
+    if taken > most {
+        problems.push(format!(
+            "{field} takes {taken} bytes as JSON; at most {most} are kept"
+        ));
     }
 }
 

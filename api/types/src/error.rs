@@ -169,8 +169,32 @@ error_codes! {
     VmNotFound = "vm_not_found", 404;
     /// Another VM has this name.
     VmNameTaken = "vm_name_taken", 409;
-    /// The VM is paused, and this needs it running.
+    /// The ids of several VMs begin so.
+    VmAmbiguous = "vm_ambiguous", 409;
+    /// No more VMs can be made: the node's limit or the key's is reached.
+    VmLimit = "vm_limit", 429;
+    /// The VM is paused because somebody asked for it; it must be resumed first.
     VmPaused = "vm_paused", 409;
+    /// The VM is stopped; it must be started first.
+    VmStopped = "vm_stopped", 409;
+    /// The VM could not be brought into the wanted state.
+    VmFailed = "vm_failed", 502;
+    /// Disks of that size can't be had.
+    DiskTooLarge = "disk_too_large", 422;
+    /// No such snapshot.
+    SnapshotNotFound = "snapshot_not_found", 404;
+    /// The ids of several snapshots begin so.
+    SnapshotAmbiguous = "snapshot_ambiguous", 409;
+    /// Another snapshot has this name.
+    SnapshotNameTaken = "snapshot_name_taken", 409;
+    /// VMs are being restored from the snapshot.
+    SnapshotInUse = "snapshot_in_use", 409;
+    /// No more snapshots can be taken: the node's limit or the key's is reached.
+    SnapshotLimit = "snapshot_limit", 409;
+    /// This node takes no snapshots and forks nothing yet.
+    SnapshotsUnsupported = "snapshots_unsupported", 501;
+    /// The snapshot could not be taken.
+    SnapshotFailed = "snapshot_failed", 502;
     /// Too many programs run in this VM at once.
     VmBusy = "vm_busy", 429;
     /// The server failed; its log says more.

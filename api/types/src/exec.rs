@@ -300,15 +300,7 @@ impl VmExecRequest {
         {
             problems.push("cwd is not an absolute path".to_owned());
         }
-        for (key, value) in &self.env {
-            if key.is_empty() || key.contains('=') {
-                problems.push(format!(
-                    "env has the name {key:?}; a name is not empty and has no ="
-                ));
-            }
-            check::no_nul("env", key, problems);
-            check::no_nul("env", value, problems);
-        }
+        check::environment(&self.env, problems);
     }
 
     /// What it takes as JSON on its way to the guest, without standard input.

@@ -8,6 +8,7 @@ mod check;
 #[cfg(feature = "client")]
 pub mod client;
 mod error;
+mod event;
 mod exec;
 mod image;
 pub mod limits;
@@ -15,6 +16,7 @@ mod node;
 mod pool;
 mod progress;
 mod scope;
+mod snapshot;
 mod stream;
 mod template;
 mod vm;
@@ -24,6 +26,7 @@ pub use auth::{
     KeyList, LoginRequest, LogoutQuery, Whoami,
 };
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
+pub use event::{EventsQuery, LifecycleEvent, LifecycleKind, MissedEvents};
 pub use exec::{
     Encoding, ExecExit, ExecRequest, ExecResponse, InstanceChoice, Language, Network, StartKind,
     TimingsUs, VmExecRequest,
@@ -35,6 +38,12 @@ pub use node::{Health, Readiness};
 pub use pool::{PoolInfo, PoolList, SetPoolRequest};
 pub use progress::ProgressEvent;
 pub use scope::{Scope, UnknownScope};
+pub use snapshot::{
+    ChangeSnapshotRequest, SnapshotInfo, SnapshotList, SnapshotListQuery, TakeSnapshotRequest,
+};
 pub use stream::{ExecEvent, OutputChunk};
 pub use template::{EnsureTemplateRequest, TemplateInfo, TemplateList};
-pub use vm::{CreateVmRequest, VmInfo, VmList, VmState};
+pub use vm::{
+    ChangeVmRequest, CreateVmRequest, ForkVmRequest, ForkVmResponse, PausedBy, VmInfo, VmList,
+    VmListQuery, VmState,
+};

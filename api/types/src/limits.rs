@@ -36,6 +36,18 @@ pub const MAX_PROGRAM_BYTES: usize = 960 << 10;
 pub const MAX_KEY_LIFETIME_S: u64 = 3_153_600_000;
 /// The longest name of an image, template or VM, in characters.
 pub const MAX_NAME_CHARS: usize = 128;
+/// The most that a VM's own environment may take as JSON, in bytes: 64 KiB.
+pub const MAX_VM_ENV_BYTES: usize = 64 << 10;
+/// The most that the metadata of a VM or snapshot may take as JSON, in bytes: 64 KiB.
+pub const MAX_METADATA_BYTES: usize = 64 << 10;
+/// The longest idle time and lifetime of a VM, in seconds: one year.
+pub const MAX_VM_TIME_S: u64 = 31_536_000;
+/// The most VMs that one call forks.
+pub const MAX_FORKS: u32 = 64;
+/// How many VMs or snapshots a page has when a request does not say.
+pub const DEFAULT_PAGE: u32 = 100;
+/// The most VMs or snapshots of a page.
+pub const MAX_PAGE: u32 = 1_000;
 /// The most parked clones that a pool may be told to keep.
 pub const MAX_POOL_SIZE: u32 = 10_000;
 /// The longest idle time of a pool, in milliseconds: one day.

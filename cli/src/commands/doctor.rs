@@ -6,9 +6,12 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 use thaw_api_types::{EnsureTemplateRequest, ExecRequest, Language, client::Client};
-use thaw_runner::node::{
-    image,
-    vmm::{self, GuestKernel},
+use thaw_runner::{
+    RunnerLimits,
+    node::{
+        image,
+        vmm::{self, GuestKernel},
+    },
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -184,7 +187,7 @@ fn room(storage: &Storage) -> Check {
 /// Runs a daemon inside this process and goes through it from end to end.
 async fn smoke(storage: &Storage) -> Result<String> {
     let (reach, key) = Reach::inside()?;
-    let daemon = Daemon::open(storage, &reach).await?;
+    let daemon = Daemon::open(storage, &reach, RunnerLimits::default()).await?;
     let client = Client::new(&format!("http://{}", daemon.address), Some(key.expose()))?;
     let stop = CancellationToken::new();
     let mut serving = JoinSet::new();

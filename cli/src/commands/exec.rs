@@ -3,14 +3,17 @@
 use anyhow::Result;
 use thaw_api_types::{Encoding, VmExecRequest};
 
-use super::program::{environment, follow, stdin_base64, timeout_ms};
+use super::{
+    pairs::environment,
+    program::{follow, stdin_base64, timeout_ms},
+};
 use crate::{arguments::Exec, exit::Exit, output, server::connect};
 
 pub(super) async fn run(exec: Exec) -> Result<Exit> {
     let client = connect(&exec.connection)?;
     let mut request = VmExecRequest {
         argv: Some(exec.argv),
-        env: environment(&exec.how)?,
+        env: environment(&exec.how.env)?,
         cwd: exec.how.workdir.clone(),
         user: exec.how.user.clone(),
         timeout_ms: timeout_ms(&exec.how)?,

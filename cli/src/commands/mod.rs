@@ -6,11 +6,15 @@ mod doctor;
 mod exec;
 mod image;
 mod key;
+mod pairs;
 mod pool;
 mod program;
+mod remove;
 mod run;
 mod serve;
+mod snapshot;
 mod template;
+mod vm;
 
 use anyhow::Result;
 
@@ -34,6 +38,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Pool(pool) => pool::run(pool).await,
         Command::Auth(auth) => auth::run(auth),
         Command::Key(key) => key::run(key).await,
+        Command::Vm(vm) => Box::pin(vm::run(vm)).await,
+        Command::Snapshot(snapshot) => Box::pin(snapshot::run(snapshot)).await,
         Command::Completions { shell } => Ok(completions::run(shell)),
     }
 }

@@ -1,6 +1,6 @@
 //! What `run` and `exec` share: a program's settings, and its output as it comes.
 
-use std::{collections::BTreeMap, io::Read as _};
+use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -11,22 +11,6 @@ use thaw_api_types::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{arguments::How, exit::Exit, output};
-
-/// The environment of the command line.
-///
-/// # Errors
-/// An entry without `=`.
-pub(super) fn environment(how: &How) -> Result<BTreeMap<String, String>> {
-    how.env
-        .iter()
-        .map(|entry| {
-            let (name, value) = entry
-                .split_once('=')
-                .with_context(|| format!("--env {entry:?} is not NAME=VALUE"))?;
-            Ok((name.to_owned(), value.to_owned()))
-        })
-        .collect()
-}
 
 /// The time limit in milliseconds.
 ///

@@ -7,10 +7,14 @@ use thaw_api_types::{
     Encoding, EnsureTemplateRequest, ExecRequest, Language,
     client::{Client, ClientError},
 };
+use thaw_runner::RunnerLimits;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::program::{environment, follow, stdin_base64, timeout_ms};
+use super::{
+    pairs::environment,
+    program::{follow, stdin_base64, timeout_ms},
+};
 use crate::{
     arguments::Run,
     daemon::{Daemon, Reach},
@@ -35,7 +39,7 @@ pub(super) async fn run(run: Run) -> Result<Exit> {
 async fn inside(run: &Run, request: &ExecRequest) -> Result<Exit> {
     logging::start(LogFormat::Text, "warn");
     let (reach, key) = Reach::inside()?;
-    let daemon = Daemon::open(&run.storage, &reach)
+    let daemon = Daemon::open(&run.storage, &reach, RunnerLimits::default())
         .await
         .context("no daemon runs, and one could not be started")?;
     let client = Client::new(&format!("http://{}", daemon.address), Some(key.expose()))?;
@@ -84,7 +88,7 @@ fn request(run: &Run) -> Result<ExecRequest> {
         image: Some(run.image.clone()),
         vcpus: run.vcpus,
         memory_mib: run.memory,
-        env: environment(&run.how)?,
+        env: environment(&run.how.env)?,
         cwd: run.how.workdir.clone(),
         user: run.how.user.clone(),
         timeout_ms: timeout_ms(&run.how)?,

@@ -1,6 +1,7 @@
 //! `thaw serve`
 
 use anyhow::Result;
+use thaw_runner::{CountLimits, RunnerLimits};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
@@ -8,7 +9,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    arguments::Serve,
+    arguments::{Limits, Serve},
     daemon::{Daemon, Reach},
     exit::Exit,
     logging, output,
@@ -27,7 +28,7 @@ pub(super) async fn run(serve: Serve) -> Result<Exit> {
     let mut signals = JoinSet::new();
     signals.spawn(hear_signals(stop.clone()));
     let daemon = tokio::select! {
-        daemon = Daemon::open(&serve.storage, &reach) => daemon?,
+        daemon = Daemon::open(&serve.storage, &reach, limits(&serve.limits)) => daemon?,
         () = stop.cancelled() => return Ok(Exit::INTERRUPTED),
     };
     output::line(&format!("Thaw listens on http://{}", daemon.address))?;
@@ -36,6 +37,18 @@ pub(super) async fn run(serve: Serve) -> Result<Exit> {
         Some(_) = signals.join_next() => return Ok(Exit::INTERRUPTED),
     }
     Ok(Exit::SUCCESS)
+}
+
+fn limits(limits: &Limits) -> RunnerLimits {
+    let count = |total, per_key: Option<u32>| CountLimits {
+        total,
+        per_key: per_key.unwrap_or(total),
+    };
+    RunnerLimits {
+        vms: count(limits.max_vms, limits.max_vms_per_key),
+        snapshots: count(limits.max_snapshots, limits.max_snapshots_per_key),
+        ..RunnerLimits::default()
+    }
 }
 
 /// Cancels `stop` at the first signal and returns at the second.

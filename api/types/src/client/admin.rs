@@ -1,12 +1,12 @@
-//! Images, templates, pools, VMs and the server itself.
+//! Images, templates, pools and the server itself.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 
 use super::{Client, ClientError, Work};
 use crate::{
-    AddImageRequest, CreateVmRequest, EnsureTemplateRequest, Health, ImageInfo, ImageList,
-    PoolInfo, PoolList, Readiness, SetPoolRequest, TemplateInfo, TemplateList, VmInfo, VmList,
+    AddImageRequest, EnsureTemplateRequest, Health, ImageInfo, ImageList, PoolInfo, PoolList,
+    Readiness, SetPoolRequest, TemplateInfo, TemplateList,
 };
 
 /// What is escaped in one segment of a path: all but RFC 3986's unreserved characters.
@@ -117,39 +117,6 @@ impl Client {
     /// See [`ClientError`].
     pub async fn set_pool(&self, request: &SetPoolRequest) -> Result<PoolInfo, ClientError> {
         self.send_json(Method::PUT, "/v1/pools", request).await
-    }
-
-    /// Lists the VMs.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn vms(&self) -> Result<VmList, ClientError> {
-        self.get("/v1/vms").await
-    }
-
-    /// Creates a VM.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn create_vm(&self, request: &CreateVmRequest) -> Result<VmInfo, ClientError> {
-        self.send_json(Method::POST, "/v1/vms", request).await
-    }
-
-    /// Finds a VM by id or name.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn vm(&self, id_or_name: &str) -> Result<VmInfo, ClientError> {
-        self.get(&format!("/v1/vms/{}", in_path(id_or_name))).await
-    }
-
-    /// Ends a VM and forgets it.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn delete_vm(&self, id_or_name: &str) -> Result<(), ClientError> {
-        self.delete(&format!("/v1/vms/{}", in_path(id_or_name)))
-            .await
     }
 }
 

@@ -81,6 +81,20 @@ impl Client {
         self.json(self.request(Method::GET, path)).await
     }
 
+    pub(super) async fn get_with<Q: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Q,
+    ) -> Result<T, ClientError> {
+        self.json(self.request(Method::GET, path).query(query))
+            .await
+    }
+
+    /// Asks for something that needs no more words.
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.json(self.request(Method::POST, path)).await
+    }
+
     pub(super) async fn send_json<B: Serialize + ?Sized, T: DeserializeOwned>(
         &self,
         method: Method,

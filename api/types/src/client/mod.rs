@@ -10,13 +10,17 @@
 mod admin;
 mod auth;
 mod error;
+mod events;
 mod exec;
 mod http;
+mod snapshots;
 mod sse;
 mod upload;
+mod vms;
 mod work;
 
 pub use error::ClientError;
+pub use events::{Followed, Told};
 pub use exec::ExecStream;
 pub use http::{API_KEY_VARIABLE, Client, DEFAULT_SERVER, SERVER_VARIABLE};
 pub use sse::{MAX_EVENT_BYTES, SseDecoder, SseError, SseEvent};

@@ -1,0 +1,126 @@
+//! The service on a storage root of its own, listening on loopback.
+
+use std::{collections::BTreeSet, fs::File, io::Write as _, path::Path, sync::Arc};
+
+use tempfile::TempDir;
+use thaw_api::{ApiConfig, ServerConfig, Service, Stopped, auth::Auth, listen, serve};
+use thaw_api_types::{CreateVmRequest, client::Client};
+use thaw_runner::{
+    CountLimits, Runner, RunnerLimits, Store,
+    node::{
+        LocalNode, NodeConfig, NodeLimits, StorageLock,
+        image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
+        vmm::{FakeEngine, GuestKernel},
+    },
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) struct World {
+    pub(crate) client: Client,
+    pub(crate) server: String,
+    runner: Runner,
+    serving: JoinSet<std::io::Result<Stopped>>,
+    stop: CancellationToken,
+    folder: TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Beside the root there is something that no request may touch.
+        let root = folder.path().join("root");
+        std::fs::write(folder.path().join("outside"), "untouched").unwrap();
+        let storage = StorageLock::take(&root).unwrap();
+        let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
+        add_image(&images, folder.path()).await;
+        let node = LocalNode::open(NodeConfig {
+            storage,
+            engine: Arc::new(FakeEngine::default()),
+            engine_reason: "a test asked for it".to_owned(),
+            images: Arc::new(images),
+            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
+            limits: NodeLimits {
+                scratch_bytes: 64 << 20,
+                disk_reserve_bytes: 0,
+                ..NodeLimits::default()
+            },
+        });
+        let node = Arc::new(node.await.unwrap());
+        let store = Store::open(&root.join("runner.db")).unwrap();
+        let limits = RunnerLimits {
+            vms: CountLimits {
+                total: 8,
+                per_key: 8,
+            },
+            ..RunnerLimits::default()
+        };
+        let runner = Runner::open(node, store, limits).await.unwrap();
+        let config = ApiConfig::new(root.join("run/uploads"));
+        let service = Service::open(runner.clone(), Auth::open(&root).unwrap(), config).unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap(), false, false)
+            .await
+            .unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, mut serving) = (CancellationToken::new(), JoinSet::new());
+        let stopped = stop.clone();
+        serving.spawn(
+            async move { serve(listener, service, &ServerConfig::default(), stopped).await },
+        );
+        Self {
+            client: Client::new(&server, None).unwrap(),
+            server,
+            runner,
+            serving,
+            stop,
+            folder,
+        }
+    }
+
+    /// What lies beside the storage root: nothing that a request asks for may appear there.
+    pub(crate) fn outside(&self) -> BTreeSet<String> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    /// Stops the server and waits until every answer is whole.
+    pub(crate) async fn close(mut self) {
+        self.stop.cancel();
+        let stopped = self.serving.join_next().await.unwrap().unwrap().unwrap();
+        assert_eq!(stopped, Stopped::Drained);
+        self.runner.shut_down().await;
+        let outside = std::fs::read_to_string(self.folder.path().join("outside")).unwrap();
+        assert_eq!(outside, "untouched");
+    }
+}
+
+pub(crate) fn tiny(name: &str) -> CreateVmRequest {
+    CreateVmRequest {
+        image: Some("tiny".to_owned()),
+        name: Some(name.to_owned()),
+        memory_mib: Some(128),
+        ..CreateVmRequest::default()
+    }
+}
+
+async fn add_image(images: &ImageStore, folder: &Path) {
+    let path = folder.join("rootfs.tar");
+    let mut tar = tar::Builder::new(File::create(&path).unwrap());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(4);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "etc/name", &b"tiny"[..])
+        .unwrap();
+    tar.into_inner().unwrap().flush().unwrap();
+    let options = AddOptions {
+        name: Some("tiny".parse().unwrap()),
+        ..AddOptions::default()
+    };
+    let source = ImageSource::RootFs(Upload { path });
+    images
+        .add(source, options, &ProgressSink::none())
+        .await
+        .unwrap();
+}

@@ -1,0 +1,128 @@
+//! What users note about their VMs and snapshots.
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// The most that metadata may take as JSON, in bytes: 64 KiB.
+pub const MAX_METADATA_BYTES: usize = 64 << 10;
+
+/// A JSON object of at most [`MAX_METADATA_BYTES`]. Thaw keeps it and finds by it, and reads nothing into it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Metadata(Map<String, Value>);
+
+/// Metadata that is too large to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("metadata takes {bytes} bytes as JSON; at most {MAX_METADATA_BYTES} are kept")]
+pub struct MetadataTooLarge {
+    /// What it takes.
+    pub bytes: usize,
+}
+
+impl Metadata {
+    /// Takes an object.
+    ///
+    /// # Errors
+    /// [`MetadataTooLarge`].
+    pub fn new(object: Map<String, Value>) -> Result<Self, MetadataTooLarge> {
+        // An object of JSON values always serialises; what does not is too large for anything.
+        let bytes = serde_json::to_vec(&object).map_or(usize::MAX, |json| json.len());
+        if bytes > MAX_METADATA_BYTES {
+            return Err(MetadataTooLarge { bytes });
+        }
+        Ok(Self(object))
+    }
+
+    /// The object.
+    pub fn as_object(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// The object.
+    pub fn into_object(self) -> Map<String, Value> {
+        self.0
+    }
+
+    /// Whether every key of `wanted` is there with an equal value.
+    pub fn contains(&self, wanted: &Map<String, Value>) -> bool {
+        wanted
+            .iter()
+            .all(|(key, value)| self.0.get(key) == Some(value))
+    }
+
+    /// This with a JSON merge patch (RFC 7396) applied: `null` takes a key away.
+    ///
+    /// # Errors
+    /// [`MetadataTooLarge`].
+    pub fn merged(&self, patch: Map<String, Value>) -> Result<Self, MetadataTooLarge> {
+        let mut object = self.0.clone();
+        merge(&mut object, patch);
+        Self::new(object)
+    }
+}
+
+fn merge(object: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (key, value) in patch {
+        match value {
+            Value::Null => {
+                object.remove(&key);
+            }
+            Value::Object(inner) => {
+                let mut target = match object.remove(&key) {
+                    Some(Value::Object(target)) => target,
+                    _ => Map::new(),
+                };
+                merge(&mut target, inner);
+                object.insert(key, Value::Object(target));
+            }
+            value => {
+                object.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> Map<String, Value> {
+        match value {
+            Value::Object(object) => object,
+            other => panic!("{other} is no object"),
+        }
+    }
+
+    fn metadata(value: Value) -> Metadata {
+        Metadata::new(object(value)).unwrap()
+    }
+
+    #[test]
+    fn a_merge_changes_what_it_names_and_null_takes_away() {
+        let before = metadata(json!({"a": 1, "b": {"c": 2, "d": 3}, "e": 4}));
+        let patch = object(json!({"a": null, "b": {"c": 9}, "f": {"g": null, "h": 1}}));
+        let after = before.merged(patch).unwrap();
+        assert_eq!(
+            after,
+            metadata(json!({"b": {"c": 9, "d": 3}, "e": 4, "f": {"h": 1}}))
+        );
+    }
+
+    #[test]
+    fn what_is_found_by_must_be_equal_key_by_key() {
+        let held = metadata(json!({"user": "a", "n": 1}));
+        assert!(held.contains(&object(json!({}))));
+        assert!(held.contains(&object(json!({"n": 1}))));
+        assert!(!held.contains(&object(json!({"n": "1"}))));
+        assert!(!held.contains(&object(json!({"n": 1, "other": null}))));
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_also_when_it_grows_by_a_merge() {
+        let half = "x".repeat(MAX_METADATA_BYTES / 2);
+        let held = metadata(json!({"a": half}));
+        assert!(held.merged(object(json!({"b": half}))).is_err());
+        assert!(held.merged(object(json!({"a": half}))).is_ok());
+    }
+}

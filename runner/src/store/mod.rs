@@ -1,0 +1,19 @@
+//! `runner.db`: what the runner must remember across restarts: VMs, and the names of snapshots.
+//!
+//! ```text
+//! callers ──job──► queue (64, then callers wait) ──► one thread, the only one with the connection
+//!                                                        └─ commit, synced ──► the caller's answer
+//! ```
+//!
+//! A job is one transaction. What was answered is there after `kill -9` and after a loss of power; what was
+//! not answered is there as a whole or not at all. Rows are written by whoever holds the turn of their VM or
+//! snapshot, so each row has one writer at a time.
+
+mod open;
+mod schema;
+mod snapshots;
+mod thread;
+mod vms;
+
+pub use open::StoreError;
+pub use thread::Store;

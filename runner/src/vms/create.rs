@@ -1,0 +1,201 @@
+//! Making a VM of an image, a template or a snapshot.
+//!
+//! ```text
+//! claim (name, place) ─► lease ─► disk large enough? ─► wake ─► keep ─► row ─► entered, told
+//!      a failure, or the caller leaves ──► the lease is released, the claim dropped: nothing is left
+//! ```
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use thaw_pool_manager::{Lease, LeaseRequest, TemplateSelector};
+
+use super::{Vm, VmInfo, VmStatus};
+use crate::{
+    EventKind, Metadata, Runner, VmError,
+    catalog::{Claim, Owner},
+    clock::now_ms,
+    guard::LeaseGuard,
+    snapshots::SnapshotUse,
+};
+
+/// Why a VM is deleted again that was made for nobody.
+pub(super) const CALLER_LEFT: &str = "whoever asked for it left";
+
+/// A VM to make.
+#[derive(Debug, Clone)]
+pub struct CreateVm {
+    /// What it begins as.
+    pub source: VmSource,
+    /// A name that no other VM has.
+    pub name: Option<String>,
+    /// The least size of its disk in MiB; the node's when absent.
+    pub disk_mib: Option<u64>,
+    /// The environment of every program in it. Absent: the snapshot's, else nothing.
+    pub env: Option<BTreeMap<String, String>>,
+    /// What its owner notes. Absent: the snapshot's, else nothing.
+    pub metadata: Option<Metadata>,
+    /// After this long without a request it is paused until the next one.
+    pub idle_timeout: Option<Duration>,
+    /// This long after its creation it is deleted.
+    pub max_lifetime: Option<Duration>,
+    /// A network is wanted. There are none yet, so the VM has none.
+    pub network: bool,
+    /// The id of the API key that makes it.
+    pub owner: Owner,
+    /// How long the caller waits for it, a bake included.
+    pub start_within: Duration,
+}
+
+/// What a VM begins as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VmSource {
+    /// A clone of a template.
+    Template(TemplateSelector),
+    /// What a snapshot holds: its id, name, or the beginning of exactly one id.
+    Snapshot(String),
+}
+
+/// What every VM of one call has in common.
+#[derive(Debug)]
+pub(super) struct Traits {
+    pub(super) image_name: Option<String>,
+    pub(super) snapshot: Option<thaw_pool_manager::SnapshotId>,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) metadata: Metadata,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) max_lifetime: Option<Duration>,
+    pub(super) network_wanted: bool,
+    pub(super) owner: Owner,
+}
+
+impl Traits {
+    pub(super) fn vm(&self, lease: &Lease, name: Option<String>) -> VmInfo {
+        VmInfo {
+            id: lease.id.clone(),
+            name,
+            template: lease.template.clone(),
+            image: lease.image.clone(),
+            image_name: self.image_name.clone(),
+            snapshot: self.snapshot.clone(),
+            shape: lease.shape,
+            disk_bytes: lease.disk_bytes,
+            env: self.env.clone(),
+            metadata: self.metadata.clone(),
+            created_at_ms: now_ms(),
+            idle_timeout: self.idle_timeout,
+            max_lifetime: self.max_lifetime,
+            owner: self.owner.clone(),
+            network_wanted: self.network_wanted,
+            state: VmStatus::Running,
+        }
+    }
+}
+
+impl Runner {
+    /// Makes a VM. It is awake, has answered and survives the daemon when this returns.
+    ///
+    /// # Errors
+    /// See [`VmError`]; no VM is left then, and its name is free.
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, no VM is left and its name is free.
+    pub async fn create_vm(&self, call: CreateVm) -> Result<VmInfo, VmError> {
+        let (selector, image_name, snapshot) = self.source(call.source)?;
+        let taken = snapshot.as_ref().map(SnapshotUse::info);
+        let traits = Traits {
+            image_name,
+            snapshot: taken.as_ref().map(|taken| taken.id.clone()),
+            env: call
+                .env
+                .or_else(|| taken.as_ref().map(|taken| taken.env.clone()))
+                .unwrap_or_default(),
+            metadata: call
+                .metadata
+                .or_else(|| taken.map(|taken| taken.metadata))
+                .unwrap_or_default(),
+            idle_timeout: call.idle_timeout,
+            max_lifetime: call.max_lifetime,
+            network_wanted: call.network,
+            owner: call.owner.clone(),
+        };
+        let names = vec![call.name];
+        let claim = self.catalog().claim(call.owner, names.clone())?;
+        let lease = self
+            .lease(LeaseRequest {
+                template: selector,
+                start_within: call.start_within,
+            })
+            .await?;
+        // The snapshot is no longer needed once there is a clone of it.
+        drop(snapshot);
+        let disk_mib = lease.lease().disk_bytes >> 20;
+        if let Some(wanted_mib) = call.disk_mib.filter(|wanted| *wanted > disk_mib) {
+            return Err(VmError::DiskTooLarge {
+                wanted_mib,
+                limit_mib: disk_mib,
+            });
+        }
+        self.wake(lease.lease()).await?;
+        let mut made = self.enter_made(claim, vec![lease], &traits, names).await?;
+        made.pop()
+            .ok_or_else(|| VmError::NotFound("the VM that was just made".to_owned()))
+    }
+
+    fn source(
+        &self,
+        source: VmSource,
+    ) -> Result<(TemplateSelector, Option<String>, Option<SnapshotUse>), VmError> {
+        match source {
+            VmSource::Template(selector) => {
+                let image_name = match &selector {
+                    TemplateSelector::Image { image, .. } => Some(image.clone()),
+                    TemplateSelector::Template(_) | TemplateSelector::Snapshot(_) => None,
+                };
+                Ok((selector, image_name, None))
+            }
+            VmSource::Snapshot(text) => {
+                let snapshot = self.use_snapshot(&text)?;
+                let info = snapshot.info();
+                let selector = TemplateSelector::Snapshot(info.id);
+                Ok((selector, info.image_name, Some(snapshot)))
+            }
+        }
+    }
+
+    /// Makes VMs that stay of leases that are awake: all of them, or none. When the caller leaves, none.
+    pub(super) async fn enter_made(
+        &self,
+        claim: Claim<Vm>,
+        leases: Vec<LeaseGuard>,
+        traits: &Traits,
+        names: Vec<Option<String>>,
+    ) -> Result<Vec<VmInfo>, VmError> {
+        let mut infos = Vec::with_capacity(leases.len());
+        for (lease, name) in leases.iter().zip(names) {
+            self.node().keep(&lease.lease().id).await?;
+            infos.push(traits.vm(lease.lease(), name));
+        }
+        let runner = self.clone();
+        self.finish_or_undo(
+            async move {
+                runner.store().enter_vms(infos.clone()).await?;
+                let vms: Vec<Arc<Vm>> = infos.iter().cloned().map(Vm::new).collect();
+                claim.enter(vms.clone());
+                for lease in leases {
+                    lease.stays();
+                }
+                for vm in &vms {
+                    runner.mind(vm);
+                    runner.tell_vm(EventKind::VmCreated, vm, None);
+                }
+                Ok(infos)
+            },
+            |runner, infos: Vec<VmInfo>| async move {
+                for info in infos {
+                    runner.forget(&info.id, CALLER_LEFT).await;
+                }
+            },
+        )
+        .await
+    }
+}

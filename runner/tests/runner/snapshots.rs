@@ -1,0 +1,145 @@
+//! Snapshots: taken, restored, renamed, removed.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use thaw_runner::{
+    CountLimits, Full, Metadata, RunnerLimits, SnapshotChange, SnapshotError, TakeSnapshot,
+    VmError, VmSource,
+};
+
+use crate::support::World;
+
+fn metadata(value: serde_json::Value) -> Metadata {
+    Metadata::new(value.as_object().unwrap().clone()).unwrap()
+}
+
+fn named(name: &str) -> TakeSnapshot {
+    TakeSnapshot {
+        name: name.to_owned(),
+        id: None,
+        metadata: None,
+        owner: None,
+    }
+}
+
+#[tokio::test]
+async fn a_vm_restored_from_a_snapshot_has_what_was_noted_unless_it_is_given_more() {
+    let world = World::default().await;
+    let env: BTreeMap<_, _> = [("A".to_owned(), "1".to_owned())].into();
+    let noted = metadata(json!({"user": 1}));
+    world
+        .create_with(Some("web"), |call| {
+            call.env = Some(env.clone());
+            call.metadata = Some(noted.clone());
+        })
+        .await
+        .unwrap();
+    let taken = world.runner.take_snapshot("web", named("before")).await;
+    let taken = taken.unwrap();
+    assert_eq!((&taken.metadata, &taken.env), (&noted, &env));
+    assert_eq!(taken.vm_name.as_deref(), Some("web"));
+    let restored = world
+        .create_with(Some("again"), |call| {
+            call.source = VmSource::Snapshot("before".to_owned());
+        })
+        .await
+        .unwrap();
+    assert_eq!((&restored.metadata, &restored.env), (&noted, &env));
+    assert_eq!(restored.snapshot, Some(taken.id.clone()));
+    assert_eq!(restored.image_name.as_deref(), Some("tiny"));
+    let other = metadata(json!({"user": 2}));
+    let restored = world
+        .create_with(None, |call| {
+            call.source = VmSource::Snapshot(taken.id.to_string());
+            call.metadata = Some(other.clone());
+            call.env = Some(BTreeMap::new());
+        })
+        .await
+        .unwrap();
+    assert_eq!(restored.metadata, other);
+    assert!(restored.env.is_empty());
+    // What was made of it goes on without it.
+    world.runner.delete_snapshot("before").await.unwrap();
+    world.run("again", &["true"]).await.unwrap();
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_snapshots_name_is_its_own_and_can_be_changed() {
+    let world = World::default().await;
+    world.create(Some("web")).await.unwrap();
+    let first = world.runner.take_snapshot("web", named("a")).await.unwrap();
+    let taken = world.runner.take_snapshot("web", named("a")).await;
+    assert!(
+        matches!(taken, Err(SnapshotError::NameTaken(_))),
+        "{taken:?}"
+    );
+    let change = SnapshotChange {
+        name: Some("b".to_owned()),
+        merge: json!({"n": 1}).as_object().cloned(),
+        ..SnapshotChange::default()
+    };
+    let changed = world.runner.change_snapshot("a", change).await.unwrap();
+    assert_eq!(changed.metadata, metadata(json!({"n": 1})));
+    assert_eq!(world.runner.snapshot("b").unwrap().id, first.id);
+    assert_eq!(world.runner.snapshot(first.id.as_str()).unwrap(), changed);
+    assert!(world.runner.snapshot("a").is_err());
+    world.runner.take_snapshot("web", named("a")).await.unwrap();
+    let page = world.runner.snapshots(&Default::default(), None, 10);
+    assert_eq!(page.items.len(), 2);
+    for name in ["a", "b"] {
+        world.runner.delete_snapshot(name).await.unwrap();
+    }
+    let gone = world.runner.delete_snapshot("a").await;
+    assert!(matches!(gone, Err(SnapshotError::NotFound(_))), "{gone:?}");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_being_removed_is_not_restored_and_one_being_restored_not_removed() {
+    let world = World::default().await;
+    world.create(Some("web")).await.unwrap();
+    for _ in 0..20 {
+        world.runner.take_snapshot("web", named("s")).await.unwrap();
+        let restore = world.create_with(Some("r"), |call| {
+            call.source = VmSource::Snapshot("s".to_owned());
+        });
+        let (restored, removed) = tokio::join!(restore, world.runner.delete_snapshot("s"));
+        match (restored, removed) {
+            (Ok(_), Ok(())) => {}
+            (Ok(_), Err(SnapshotError::InUse(_))) => {
+                world.runner.delete_snapshot("s").await.unwrap();
+            }
+            (Err(VmError::NoSnapshot(_)), Ok(())) => {}
+            other => panic!("{other:?}"),
+        }
+        if world.runner.vm("r").is_ok() {
+            world.runner.delete_vm("r").await.unwrap();
+        }
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn more_snapshots_than_the_limit_are_refused_before_one_is_taken() {
+    let limits = RunnerLimits {
+        snapshots: CountLimits {
+            total: 1,
+            per_key: 1,
+        },
+        ..RunnerLimits::default()
+    };
+    let world = World::new(limits).await;
+    world.create(Some("web")).await.unwrap();
+    world.runner.take_snapshot("web", named("a")).await.unwrap();
+    let refused = world.runner.take_snapshot("web", named("b")).await;
+    assert!(
+        matches!(refused, Err(SnapshotError::Full(Full::Node(1)))),
+        "{refused:?}"
+    );
+    assert_eq!(world.runner.node().snapshots().await.len(), 1);
+    world.runner.delete_snapshot("a").await.unwrap();
+    assert_eq!(world.runner.node().snapshots().await.len(), 0);
+    world.close().await;
+}
