@@ -8,6 +8,8 @@
 //!   neighbours read. Which chunks are filled is known to it alone.
 //! - A [`PageServer`] owns two threads that answer the faults of clones whose template is not yet
 //!   whole, and make it whole. An [`AttachedClone`] owns one clone's userfaultfd.
+//! - A [`PageService`] owns a node's page server and starts another one when it is lost. A
+//!   [`ServedClone`] is a clone of its.
 //! - A [`GuestMemory`] is a look at a running VMM's memory from outside and owns nothing; the
 //!   [`Delta`] that it takes owns a copy of what the guest wrote.
 //! - A VMM owns its private mapping of the memfd. Once the template is whole, that mapping needs
@@ -32,7 +34,8 @@ pub use probe::{
     Abilities, Ability, MemoryChoice, MemoryConfig, MemoryMode, UffdNotPermitted, probe,
 };
 pub use server::{
-    AttachError, AttachedClone, Memory, PageServer, QueueFull, Recording, ServeError,
+    AttachError, AttachedClone, Memory, PageServer, PageService, QueueFull, Recording, ServeError,
+    ServedClone,
 };
 pub use shim_setup::{SHIM_DESCRIPTORS, ShimSetup, ShimSetupError};
 pub use source::{

@@ -161,7 +161,7 @@ impl TemplateMemory {
         Ok(())
     }
 
-    fn fill_chunk(&self, chunk: u64, buffer: &mut ChunkBuffer) -> Result<(), FillError> {
+    pub(crate) fn fill_chunk(&self, chunk: u64, buffer: &mut ChunkBuffer) -> Result<(), FillError> {
         if self.chunks.is_filled(chunk) {
             return Ok(());
         }

@@ -10,7 +10,7 @@ mod support;
 use std::{collections::HashSet, time::Duration};
 
 use support::{Lab, exec, run, run_opening, shell};
-use thaw_lazymem::{Memory, PageServer, Recording};
+use thaw_lazymem::{Memory, PageServer, PageSource, Recording};
 use thaw_vmm::{
     AdoptError, AdoptSpec, EndKind, Engine, ProcessMark, RestoreError, ShellMemory, StartError,
     VmmId,
@@ -130,7 +130,7 @@ async fn a_clone_runs_on_a_private_mapping_of_the_templates_file() {
         .unwrap();
     echo_in(&*machine).await;
     let _ = machine.kill().await;
-    template.source.verify().unwrap();
+    PageSource::verify(&*template.source).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread::JoinHandle,
 };
 
@@ -32,7 +32,8 @@ pub struct PageServer {
 /// means nothing.
 #[derive(Debug)]
 pub struct AttachedClone {
-    shared: Arc<Shared>,
+    /// What it has in common with its server; only [`PageServer::take_over`] changes it.
+    shared: Mutex<Arc<Shared>>,
     client: Arc<Client>,
 }
 
@@ -78,7 +79,7 @@ impl PageServer {
         let client = Arc::new(Client::new(arrival, memory, recording));
         self.shared.add(&client)?;
         let attached = AttachedClone {
-            shared: Arc::clone(&self.shared),
+            shared: Mutex::new(Arc::clone(&self.shared)),
             client,
         };
         attached.release_if_whole();
@@ -91,16 +92,17 @@ impl PageServer {
     ///
     /// # Errors
     /// When this server has no room or was lost itself; the clone can then be tried elsewhere.
-    pub fn take_over(&self, clone: &mut AttachedClone) -> Result<(), AttachError> {
-        if Arc::ptr_eq(&self.shared, &clone.shared) {
+    pub fn take_over(&self, clone: &AttachedClone) -> Result<(), AttachError> {
+        let before = clone.shared();
+        if Arc::ptr_eq(&self.shared, &before) {
             return Ok(());
         }
-        clone.shared.remove(&clone.client);
+        before.remove(&clone.client);
         if !clone.client.is_served() {
             return Ok(());
         }
         self.shared.add(&clone.client)?;
-        clone.shared = Arc::clone(&self.shared);
+        clone.serve_by(&self.shared);
         if let Err(error) = clone.client.wake_all() {
             clone.client.fail(error);
         }
@@ -173,7 +175,24 @@ impl AttachedClone {
             Memory::Shared(template) => Job::Template(Arc::clone(template)),
             Memory::Own(_) => Job::Own(Arc::clone(&self.client)),
         };
-        self.shared.jobs.try_send(job).map_err(|_| QueueFull)
+        let shared = self.shared();
+        shared.jobs.try_send(job).map_err(|_| QueueFull)
+    }
+
+    /// Resolves with the reason when the clone can't be served any more, and never for one that can.
+    ///
+    /// # Cancel safety
+    /// Holds no state of its own.
+    pub async fn failed(&self) -> ServeError {
+        let mut state = self.client.state.subscribe();
+        let failed = state
+            .wait_for(|state| matches!(state, State::Failed(_)))
+            .await;
+        match failed.as_deref() {
+            Ok(State::Failed(error)) => error.clone(),
+            // The sender lives in `self.client`.
+            Ok(State::Served | State::Independent) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// Resolves when the clone needs the page server no more. Nothing about the clone is to be
@@ -186,6 +205,7 @@ impl AttachedClone {
     /// # Cancel safety
     /// Holds no state of its own.
     pub async fn independent(&self) -> Result<(), ServeError> {
+        let shared = self.shared();
         let mut state = self.client.state.subscribe();
         let settled = async {
             match state
@@ -203,13 +223,18 @@ impl AttachedClone {
         tokio::select! {
             biased;
             settled = settled => settled,
-            () = lost(&self.shared) => Err(ServeError::ServerLost),
+            () = lost(&shared) => Err(ServeError::ServerLost),
         }
     }
 
     /// Whether the clone needs the page server no more.
     pub fn is_independent(&self) -> bool {
         matches!(*self.client.state.borrow(), State::Independent)
+    }
+
+    /// Whether its server was lost and none has taken it over yet.
+    pub fn is_server_lost(&self) -> bool {
+        self.shared().is_lost()
     }
 
     /// The single faults that were answered so far.
@@ -226,14 +251,27 @@ impl AttachedClone {
         if let Memory::Shared(template) = &self.client.memory
             && template.is_whole()
         {
-            self.shared.release(&self.client);
+            self.shared().release(&self.client);
         }
+    }
+
+    fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.lock())
+    }
+
+    fn serve_by(&self, shared: &Arc<Shared>) {
+        *self.lock() = Arc::clone(shared);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Shared>> {
+        // It is replaced as a whole, so a panic elsewhere can't have left it half-done.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for AttachedClone {
     fn drop(&mut self) {
-        self.shared.remove(&self.client);
+        self.shared().remove(&self.client);
     }
 }
 

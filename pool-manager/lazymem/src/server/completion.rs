@@ -7,7 +7,7 @@ use super::{
     client::{Client, Memory},
     shared::{Presence, Shared},
 };
-use crate::{TemplateMemory, template::ChunkBuffer};
+use crate::{TemplateMemory, chunks::chunks_of, template::ChunkBuffer};
 
 /// What is to be completed.
 #[derive(Debug)]
@@ -41,11 +41,17 @@ pub(super) fn run(presence: &Presence, jobs: &Receiver<Job>) {
 
 fn complete(shared: &Shared, template: &Arc<TemplateMemory>, buffer: &mut ChunkBuffer) {
     let mut filled = Ok(());
-    for extent in template.source().data_extents() {
+    for chunk in template
+        .source()
+        .data_extents()
+        .iter()
+        .flat_map(|extent| chunks_of(*extent))
+    {
+        // Asked for each: who drops a server waits for this thread.
         if shared.is_halted() {
             return;
         }
-        filled = template.fill(*extent, buffer).map_err(Arc::new);
+        filled = template.fill_chunk(chunk, buffer).map_err(Arc::new);
         if filled.is_err() {
             break;
         }

@@ -15,8 +15,10 @@ mod client;
 mod completion;
 mod error;
 mod faults;
+mod service;
 mod shared;
 
 pub use attach::{AttachedClone, PageServer};
 pub use client::{Memory, Recording};
 pub use error::{AttachError, QueueFull, ServeError};
+pub use service::{PageService, ServedClone};

@@ -11,7 +11,7 @@ pub use error::{SourceError, WriteError};
 pub use plain::PlainSource;
 pub use writer::{SparseWriter, Written};
 
-use crate::Extent;
+use crate::{CHUNK_BYTES, Extent, chunks::chunks_of, extent::chunk_extent};
 
 /// The frozen memory of one template, readable at any offset, verified by chunk.
 pub trait PageSource: Send + Sync + std::fmt::Debug {
@@ -30,6 +30,23 @@ pub trait PageSource: Send + Sync + std::fmt::Debug {
     /// When the range is not inside the memory, the file can't be read or is shorter than it says, or
     /// a chunk is not what was written. `buf` then holds nothing of use.
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), SourceError>;
+
+    /// Reads every chunk that holds data once and checks it.
+    ///
+    /// # Errors
+    /// The first chunk that can't be read or is not what was written.
+    fn verify(&self) -> Result<(), SourceError> {
+        let mut buffer = vec![0; CHUNK_BYTES as usize];
+        for chunk in self
+            .data_extents()
+            .iter()
+            .flat_map(|extent| chunks_of(*extent))
+        {
+            let extent = chunk_extent(chunk, self.len_bytes());
+            self.read_exact_at(extent.offset, &mut buffer[..extent.len as usize])?;
+        }
+        Ok(())
+    }
 }
 
 /// The ranges with data inside a range; what lies between them is zero.

@@ -46,19 +46,6 @@ impl PlainSource {
         &self.file
     }
 
-    /// Reads every chunk once and checks it.
-    ///
-    /// # Errors
-    /// The first chunk that can't be read or is not what was written.
-    pub fn verify(&self) -> Result<(), SourceError> {
-        let mut buffer = vec![0; CHUNK_BYTES as usize];
-        for chunk in 0..self.entries.len() as u64 {
-            let extent = chunk_extent(chunk, self.header.len_bytes);
-            self.read_chunk(chunk, &mut buffer[..extent.len as usize])?;
-        }
-        Ok(())
-    }
-
     fn read_chunk(&self, chunk: u64, bytes: &mut [u8]) -> Result<(), SourceError> {
         let Entry {
             checksum: expected,

@@ -8,3 +8,4 @@ mod faults;
 mod guest;
 mod modes;
 mod pages;
+mod service;

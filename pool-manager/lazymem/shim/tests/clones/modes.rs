@@ -2,7 +2,9 @@
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
-use thaw_lazymem::{Arrival, HandshakeError, PlainSource, ShimSetup, TemplateMemory};
+use thaw_lazymem::{
+    Arrival, HandshakeError, PageSource as _, PlainSource, ShimSetup, TemplateMemory,
+};
 
 use crate::{
     common::Memory,
