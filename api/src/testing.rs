@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use thaw_runner::{
     Runner, RunnerLimits, Store,
     node::{
-        LocalNode, NodeConfig, NodeLimits, StorageLock,
+        LocalNode, MemorySetup, NodeConfig, NodeLimits, StorageLock,
         image::ImageStore,
         vmm::{FakeEngine, GuestKernel},
     },
@@ -31,6 +31,7 @@ impl World {
             engine_reason: "a test asked for it".to_owned(),
             images: Arc::new(images),
             kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
+            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
             limits: NodeLimits::default(),
         };
         let node = LocalNode::open(config).await.unwrap();

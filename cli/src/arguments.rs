@@ -84,6 +84,12 @@ pub(crate) struct Storage {
     /// How guest code runs.
     #[arg(long, value_enum, default_value_t, env = "THAW_ACCEL")]
     pub(crate) accel: Accel,
+    /// How clones get their template's memory.
+    #[arg(long, value_enum, default_value_t, env = "THAW_MEMORY")]
+    pub(crate) memory: Memory,
+    /// How new templates are written to the disk.
+    #[arg(long, value_enum, default_value_t, env = "THAW_TEMPLATE_FORMAT")]
+    pub(crate) template_format: TemplateFormat,
     /// The guests' kernel (a bzImage). Default: the newest in /boot whose modules are installed
     #[arg(long, env = "THAW_KERNEL", value_name = "FILE")]
     pub(crate) kernel: Option<PathBuf>,
@@ -99,6 +105,28 @@ pub(crate) enum Accel {
     Kvm,
     /// Software emulation: for development and trusted code.
     Tcg,
+}
+
+/// How clones get their template's memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Memory {
+    /// userfaultfd where it is permitted, else file mappings.
+    #[default]
+    Auto,
+    /// Filled on demand by userfaultfd, and shared.
+    Uffd,
+    /// Private mappings of the template's file.
+    File,
+}
+
+/// How new templates are written to the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TemplateFormat {
+    /// Sparse: quickest to restore from.
+    #[default]
+    Plain,
+    /// Compressed: about a third of the disk.
+    Zstd,
 }
 
 #[derive(Debug, Args)]

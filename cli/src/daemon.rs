@@ -15,8 +15,9 @@ use thaw_api::{
 use thaw_runner::{
     Runner, RunnerLimits, Store,
     node::{
-        LocalNode, Node, NodeConfig, NodeLimits, StorageLock,
+        self, LocalNode, MemoryConfig, MemorySetup, Node, NodeConfig, NodeLimits, StorageLock,
         image::ImageStore,
+        probe,
         vmm::{
             Accelerator, AcceleratorChoice, GuestKernel, Qemu, QemuConfig, UidRange,
             choose_accelerator,
@@ -27,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    arguments::{Accel, Storage},
+    arguments::{Accel, Memory, Storage, TemplateFormat},
     embedded,
 };
 
@@ -94,6 +95,8 @@ impl Daemon {
             shim: embedded::shim()?.to_vec(),
         })
         .await?;
+        let memory = memory(storage)?;
+        tracing::info!(mode = %memory.choice.mode, reason = memory.choice.reason, "memory chosen");
         let images = NodeConfig::images_folder(&lock);
         let images = ImageStore::open(&images)
             .with_context(|| format!("opening the images in {}", images.display()))?;
@@ -103,6 +106,7 @@ impl Daemon {
             engine_reason: choice.reason,
             images: Arc::new(images),
             kernel,
+            memory,
             limits: NodeLimits::default(),
         })
         .await?;
@@ -172,6 +176,25 @@ pub(crate) fn kernel(storage: &Storage) -> Result<GuestKernel> {
         storage.kernel.as_deref(),
         embedded::agent()?,
     )?)
+}
+
+/// How clones get their memory on this machine.
+///
+/// # Errors
+/// When userfaultfd is asked for and not permitted.
+pub(crate) fn memory(storage: &Storage) -> Result<MemorySetup> {
+    let wanted = match storage.memory {
+        Memory::Auto => MemoryConfig::Auto,
+        Memory::Uffd => MemoryConfig::Uffd,
+        Memory::File => MemoryConfig::File,
+    };
+    Ok(MemorySetup {
+        choice: probe().choose(wanted)?,
+        format: match storage.template_format {
+            TemplateFormat::Plain => node::TemplateFormat::Plain,
+            TemplateFormat::Zstd => node::TemplateFormat::Zstd,
+        },
+    })
 }
 
 /// The accelerator that was asked for, else the one that a trial finds.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! image ─► scratch disk ─► boot ─► Prepare, or a function's load ─► freeze ─► files in a staging folder
-//!                                                         └─► trial: load, shell, restore, proof ─► the template counts
+//!             └─► trials: load, shell, restore, proof ─► working set, and the template counts
 //! any failure, or the deadline: the machine is dropped, the staging folder is removed
 //! ```
 
@@ -15,24 +15,25 @@ use std::{
 };
 
 use thaw_image::{Image, ImageStore};
-use thaw_lazymem::SparseWriter;
+use thaw_lazymem::{CompressedWriter, SparseWriter, WriteError};
 use thaw_vmm::{
-    BootSpec, Engine, Frozen, GuestConnection, GuestError, GuestKernel, Machine, RestoreError,
-    RootDisk, ScratchDisk, Shape, VmmId, copy_extents,
+    BootSpec, Engine, Frozen, GuestConnection, GuestError, GuestKernel, RootDisk, ScratchDisk,
+    Shape, VmmId, copy_extents,
     protocol::{AgentInfo, FrameKind, Opening, Reply, Request},
 };
 
 use crate::{
     BakeError, NodeLimits,
     blocking::blocking,
-    clone::spawn_shell,
+    error::chain,
     exec_request::split_env,
     function_bake::{FunctionPart, load},
-    proof::{ProofError, prove},
+    memory::{NodeMemory, TemplateFormat},
     template::{
-        LoadedTemplate, Manifest, Staging, TemplateKey, TemplateStore, root_fs, scratch_sha256,
-        sha256,
+        LoadError, LoadedTemplate, Manifest, Staging, TemplateKey, TemplateStore, root_fs,
+        scratch_sha256, sha256,
     },
+    trial::Trials,
 };
 
 /// What a bake works with.
@@ -42,6 +43,7 @@ pub(crate) struct Baker {
     pub(crate) kernel: Arc<GuestKernel>,
     pub(crate) images: Arc<ImageStore>,
     pub(crate) store: Arc<TemplateStore>,
+    pub(crate) memory: NodeMemory,
     pub(crate) limits: NodeLimits,
 }
 
@@ -96,6 +98,7 @@ impl Baker {
                 agent,
                 image: Arc::clone(&image),
                 kernel: self.kernel.release().to_owned(),
+                format: self.memory.setup.format,
             };
             blocking(move || write.write(staging, frozen, &scratch)).await?
         };
@@ -104,21 +107,37 @@ impl Baker {
         tracing::info!(template = %key.id(), "trying the template");
         let loaded = {
             let manifest = Arc::new(manifest.clone());
-            let load = move || LoadedTemplate::load(&folder, manifest, &image, pin);
+            let mode = self.memory.setup.choice.mode;
+            let load = move || {
+                let loaded = LoadedTemplate::load(&folder, manifest, &image, pin, mode)?;
+                loaded.verify()?;
+                Ok(loaded)
+            };
             blocking(load)
                 .await
-                .map_err(|bad| BakeError::Unusable(bad.reason))?
+                .map_err(|error: LoadError| BakeError::Unusable(chain(&error)))?
         };
-        self.try_out(&loaded, staging.path()).await?;
+        let trials = Trials {
+            engine: Arc::clone(&self.engine),
+            memory: self.memory.clone(),
+            within: self.limits.start_within,
+        };
+        let recordings = trials.run(&loaded, staging.path()).await?;
         let store = Arc::clone(&self.store);
         let manifest = Manifest {
             bake_ms: begin.elapsed().as_millis() as u64,
             ..manifest
         };
-        let kept = blocking(move || store.keep(staging, manifest))
-            .await
-            .map_err(BakeError::Write)?;
-        Ok(loaded.with_manifest(kept))
+        blocking(move || {
+            if !recordings.is_empty() {
+                loaded.working_sets.keep(&recordings)?;
+            }
+            let manifest = store.keep(staging, manifest)?;
+            let folder = store.path(&manifest.id);
+            Ok(loaded.kept(manifest, &folder))
+        })
+        .await
+        .map_err(BakeError::Write)
     }
 
     /// Memory is the most that a bake writes; half of it is typical for the little that a guest has touched.
@@ -158,31 +177,6 @@ impl Baker {
             boot_timeout: self.limits.bake_within,
         })
     }
-
-    /// A template counts once a clone of it has worked.
-    async fn try_out(&self, template: &LoadedTemplate, folder: &Path) -> Result<(), BakeError> {
-        let within = self.limits.start_within;
-        let id = VmmId::random("trial").map_err(BakeError::Write)?;
-        let shell = spawn_shell(&*self.engine, template, folder, id).await?;
-        let state = template.device_state.clone();
-        let machine: Box<dyn Machine> = shell
-            .restore(state, within)
-            .await
-            .map_err(BakeError::Trial)?;
-        let proven =
-            prove(&*machine, &template.manifest, within)
-                .await
-                .map_err(|error| match error {
-                    ProofError::Wake(error) => BakeError::Write(error),
-                    ProofError::Control(error) => BakeError::Trial(RestoreError::Control(error)),
-                    ProofError::Guest(error) => BakeError::Proof(error),
-                    ProofError::TimedOut(within) => {
-                        BakeError::Trial(RestoreError::TimedOut(within))
-                    }
-                });
-        let _ = machine.kill().await;
-        proven
-    }
 }
 
 /// Starts the image's interpreters and takes the paths of requests once.
@@ -220,6 +214,7 @@ struct Draft {
     agent: AgentInfo,
     image: Arc<Image>,
     kernel: String,
+    format: TemplateFormat,
 }
 
 impl Draft {
@@ -231,7 +226,7 @@ impl Draft {
     ) -> Result<(Staging, Manifest), BakeError> {
         let folder = staging.path();
         let memory = File::create_new(folder.join("memory.bin")).map_err(BakeError::Write)?;
-        SparseWriter::new(memory).write(&frozen.memory, self.key.shape.memory_bytes())?;
+        write_memory(self.format, memory, &frozen.memory, self.key.shape)?;
         let state = frozen.device_state;
         std::fs::write(folder.join("state.bin"), &state).map_err(BakeError::Write)?;
         let scratch_sha256 = write_scratch(folder, scratch).map_err(BakeError::Write)?;
@@ -241,6 +236,7 @@ impl Draft {
             image: self.key.image,
             config: self.image.config.clone(),
             shape: self.key.shape,
+            memory: self.format,
             engine: self.key.engine,
             kernel: self.kernel,
             agent: self.agent.version,
@@ -260,6 +256,20 @@ impl Draft {
         };
         Ok((staging, manifest))
     }
+}
+
+fn write_memory(
+    format: TemplateFormat,
+    into: File,
+    memory: &File,
+    shape: Shape,
+) -> Result<(), WriteError> {
+    let bytes = shape.memory_bytes();
+    match format {
+        TemplateFormat::Plain => SparseWriter::new(into).write(memory, bytes)?,
+        TemplateFormat::Zstd => CompressedWriter::new(into).write(memory, bytes)?,
+    };
+    Ok(())
 }
 
 fn write_scratch(folder: &Path, scratch: &File) -> io::Result<String> {

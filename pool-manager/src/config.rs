@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use thaw_image::ImageStore;
 use thaw_vmm::{Engine, GuestKernel};
 
-use crate::{PoolSettings, StorageLock};
+use crate::{MemorySetup, PoolSettings, StorageLock};
 
 /// What a [`LocalNode`](crate::LocalNode) is made of.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct NodeConfig {
     pub images: Arc<ImageStore>,
     /// What guests boot.
     pub kernel: Arc<GuestKernel>,
+    /// How clones get their memory.
+    pub memory: MemorySetup,
     /// The bounds.
     pub limits: NodeLimits,
 }

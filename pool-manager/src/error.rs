@@ -6,6 +6,8 @@ use thaw_image::AddError;
 use thaw_vmm::{ControlError, RestoreError, StartError, protocol::FailureKind};
 use thiserror::Error;
 
+use crate::template::BadTemplate;
+
 /// No clone could be handed out. Cheap to clone, because all who wait for one bake share its error.
 #[derive(Debug, Clone, Error)]
 pub enum LeaseError {
@@ -47,6 +49,9 @@ pub enum LeaseError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The host has no memory for the template now.
+    #[error("the host has no memory for the template")]
+    NoMemory(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// Too many callers wait already.
     #[error("{waiting} callers wait for this pool already")]
     Full {
@@ -77,6 +82,15 @@ pub enum LeaseError {
     /// The node shuts down.
     #[error("the node is shutting down")]
     ShuttingDown,
+}
+
+impl From<BadTemplate> for LeaseError {
+    fn from(bad: BadTemplate) -> Self {
+        Self::BadTemplate {
+            template: bad.id.to_string(),
+            reason: bad.to_string(),
+        }
+    }
 }
 
 /// A template could not be made.

@@ -8,13 +8,14 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
 };
 
 use thaw_image::ImageConfig;
+use thaw_lazymem::ServedClone;
 use thaw_vmm::{EndKind, EndWatch, Machine, RunInput, RunOutput, VmmEnd, protocol::Request};
 use tokio::{
     sync::{Semaphore, watch},
@@ -26,6 +27,7 @@ use crate::{
     ExecError, ExecTimings, LeaseId, StartKind, VmError,
     budget::Slot,
     counters::Counters,
+    error::chain,
     exec::{LAST_WORDS, guest_error},
     exec_request::opening,
     pause::Life,
@@ -60,6 +62,10 @@ pub(crate) struct Leased {
     execs: Arc<Semaphore>,
     /// It outlives the daemon.
     stays: AtomicBool,
+    /// Who serves its pages; none when it needs nobody.
+    memory: Option<Arc<ServedClone>>,
+    /// Why it was ended, where that was not wished for.
+    reason: OnceLock<String>,
     counters: Arc<Counters>,
     teardown: TaskTracker,
 }
@@ -104,7 +110,8 @@ impl Leased {
         };
         let config = clone.template.manifest.config.clone();
         let template = Some(clone.template);
-        let leased = Self::holding(held, config, template, Life::Asleep, counters, teardown);
+        let mut leased = Self::holding(held, config, template, Life::Asleep, counters, teardown);
+        leased.memory = clone.memory;
         (Arc::new(leased), clone.start)
     }
 
@@ -142,6 +149,8 @@ impl Leased {
             runs: watch::Sender::new(life.runs()),
             execs: Arc::new(Semaphore::new(EXECS_AT_ONCE)),
             stays: AtomicBool::new(false),
+            memory: None,
+            reason: OnceLock::new(),
             counters,
             teardown,
         }
@@ -221,6 +230,35 @@ impl Leased {
             source: Box::new(error),
         };
         self.teardown.spawn(work).await.map_err(lost)?
+    }
+
+    /// Who serves its pages; none when it needs nobody.
+    pub(crate) fn memory(&self) -> Option<&Arc<ServedClone>> {
+        self.memory.as_ref()
+    }
+
+    /// Waits until the clone needs nobody for its pages: only then a VM, a restore or a fork is promised.
+    ///
+    /// # Errors
+    /// When the clone had to be ended.
+    pub(crate) async fn independent(&self) -> Result<(), ExecError> {
+        let Some(memory) = &self.memory else {
+            return Ok(());
+        };
+        tokio::select! {
+            biased;
+            () = self.gone() => Err(self.lost("it was released")),
+            settled = memory.independent() => settled.map_err(|error| {
+                ExecError::Lost(format!("its memory could not be filled: {}", chain(&error)))
+            }),
+        }
+    }
+
+    /// Takes the machine away for a reason that whoever uses it is told.
+    pub(crate) fn end_because(&self, reason: String) {
+        // The first reason stays.
+        let _ = self.reason.set(reason);
+        self.end_now();
     }
 
     /// Resolves when the machine was taken away.
@@ -386,7 +424,7 @@ impl Leased {
                 reason: end.to_string(),
                 guest_panic: end.is_guest_panic(),
             },
-            _ => ExecError::Lost(why.to_owned()),
+            _ => ExecError::Lost(self.reason.get().map_or(why, String::as_str).to_owned()),
         }
     }
 

@@ -27,6 +27,7 @@ mod lease;
 mod local_functions;
 mod local_node;
 mod local_snapshots;
+mod memory;
 mod node;
 mod node_db;
 mod node_functions;
@@ -43,11 +44,13 @@ mod standstill;
 mod start_gate;
 mod storage;
 mod template;
+mod trial;
 mod wake;
 
 pub use config::{NodeConfig, NodeLimits};
 pub use error::{AdminError, BakeError, ExecError, LeaseError};
 pub use local_node::{LocalNode, OpenError};
+pub use memory::{MemorySetup, RestoreFaults, TemplateFormat};
 pub use node::{
     AddImage, ExecEvent, ExecHandle, ExecInput, ExecProgram, ExecRequest, ExecTimings, ImageInfo,
     Lease, LeaseId, LeaseRequest, Node, NodeFigures, PoolInfo, PoolSettings, StartKind, TemplateId,
@@ -64,4 +67,7 @@ pub use node_vms::{KeptVm, NodeVms, VmError, VmEvent, VmState};
 pub use settings::SettingsError;
 pub use storage::{StorageError, StorageLock};
 pub use thaw_image as image;
+pub use thaw_lazymem::{
+    Abilities, MemoryChoice, MemoryConfig, MemoryMode, UffdNotPermitted, probe,
+};
 pub use thaw_vmm as vmm;

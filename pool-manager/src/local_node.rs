@@ -11,6 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use thaw_image::ProgressSink;
+use thaw_lazymem::PageService;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -18,7 +19,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     AddImage, AdminError, ExecError, ExecHandle, ExecRequest, ImageInfo, Lease, LeaseError,
     LeaseId, LeaseRequest, Node, NodeConfig, NodeDbError, NodeFigures, PoolInfo, PoolSettings,
-    SettingsError, StartKind, StorageLock, TemplateId, TemplateInfo, TemplateSelector,
+    RestoreFaults, SettingsError, StartKind, StorageLock, TemplateId, TemplateInfo,
+    TemplateSelector,
     bake::Baker,
     blocking::blocking,
     budget::Budget,
@@ -28,6 +30,7 @@ use crate::{
     images,
     kept::{KeptSetup, KeptVms, Leases},
     lease::Leased,
+    memory::{NodeMemory, WorkingSets, watch_leased},
     node_db::NodeDb,
     pool::{Pool, PoolSetup},
     pools::{Origin, Pools},
@@ -60,6 +63,9 @@ pub enum OpenError {
     /// VMs that stay could not be taken up, or what else an earlier daemon left behind could not be ended.
     #[error("could not take up what an earlier daemon left behind")]
     TakeUp(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The page server's threads.
+    #[error("could not start the page server")]
+    PageServer(#[source] io::Error),
 }
 
 /// Every VM of this machine: pools, leases, templates. [`LocalNode::shut_down`](Node::shut_down) ends it.
@@ -72,6 +78,7 @@ pub struct LocalNode {
     budget: Arc<Budget>,
     counters: Arc<Counters>,
     engine_reason: String,
+    memory: NodeMemory,
     pub(crate) tracker: TaskTracker,
     _storage: StorageLock,
 }
@@ -95,21 +102,28 @@ impl LocalNode {
         let templates = root.join("templates");
         let store = TemplateStore::open(&templates).map_err(failed(&templates))?;
         let (tracker, counters) = (TaskTracker::new(), Arc::new(Counters::default()));
+        let stop = CancellationToken::new();
+        let memory =
+            NodeMemory::start(config.memory, &tracker, &stop).map_err(OpenError::PageServer)?;
         let budget = Budget::new(&config.limits);
         let baker = Baker {
             engine: Arc::clone(&config.engine),
             kernel: config.kernel,
             images: config.images,
             store: Arc::new(store),
+            memory: memory.clone(),
             limits: config.limits,
         };
         let setup = PoolSetup {
             engine: config.engine,
+            memory: memory.clone(),
             limits: config.limits,
             budget: Arc::clone(&budget),
             gate: StartGate::new(config.limits.starts_at_once),
             counters: Arc::clone(&counters),
             scratch_folder,
+            tracker: tracker.clone(),
+            stop: stop.clone(),
         };
         let settings = StoredSettings::open(&root)?;
         let leases = Leases::default();
@@ -125,7 +139,6 @@ impl LocalNode {
         let kept = KeptVms::open(kept, &folder).map_err(failed(&folder))?;
         // Before anything new is started.
         kept.take_up().await?;
-        let stop = CancellationToken::new();
         let node = Self {
             pools: Pools::new(baker, setup, settings, tracker.clone(), stop),
             leases,
@@ -133,6 +146,7 @@ impl LocalNode {
             budget,
             counters,
             engine_reason: config.engine_reason,
+            memory,
             tracker,
             _storage: config.storage,
         };
@@ -171,7 +185,15 @@ impl LocalNode {
             None => 0,
         };
         let (store, id) = (Arc::clone(&self.pools.baker.store), manifest.id.clone());
-        let disk_bytes = blocking(move || store.disk_bytes(&id)).await;
+        let loaded = pool.as_ref().map(|pool| Arc::clone(pool.template()));
+        let (disk_bytes, (working_set_pages, last_restores)) = blocking(move || {
+            let known = match loaded {
+                Some(template) => known_of(&template.working_sets),
+                None => known_of(&WorkingSets::open(&store.path(&id))),
+            };
+            (store.disk_bytes(&id), known)
+        })
+        .await;
         let image = self.pools.baker.images.find(&manifest.image);
         TemplateInfo {
             id: manifest.id.clone(),
@@ -185,7 +207,10 @@ impl LocalNode {
             agent: manifest.agent.clone(),
             languages: manifest.languages.clone(),
             disk_bytes,
-            resident_bytes: pool.map_or(0, |pool| pool.template().resident_bytes()),
+            resident_bytes: pool.map_or(0, |pool| pool.template().memory.resident_bytes()),
+            memory_format: manifest.memory,
+            working_set_pages,
+            last_restores,
             created_at: manifest.created_at,
             bake: manifest.bake(),
             in_use,
@@ -196,6 +221,11 @@ impl LocalNode {
 fn failed(path: &std::path::Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
     move |source| OpenError::Folder { path, source }
+}
+
+fn known_of(sets: &WorkingSets) -> (Option<u64>, Vec<RestoreFaults>) {
+    let pages = sets.current().map(|set| set.page_count());
+    (pages, sets.last_restores())
 }
 
 fn vmms_of(info: &PoolInfo) -> u32 {
@@ -238,6 +268,10 @@ impl Node for LocalNode {
             queue: begin.elapsed().saturating_sub(restore),
             restore,
         };
+        if let Some(memory) = leased.memory().filter(|memory| !memory.is_independent()) {
+            let watching = watch_leased(Arc::clone(&leased), Arc::clone(memory));
+            self.tracker.spawn(watching);
+        }
         self.leases.insert(lease.id.clone(), leased);
         Ok(lease)
     }
@@ -396,11 +430,14 @@ impl Node for LocalNode {
     }
 
     async fn figures(&self) -> NodeFigures {
+        let NodeMemory { setup, service } = &self.memory;
+        let choice = &setup.choice;
         NodeFigures {
             engine: self.pools.baker.engine.identity().to_string(),
             engine_reason: self.engine_reason.clone(),
-            memory_mode: "file".to_owned(),
-            memory_reason: "a template's memory is loaded whole before its first clone, and every clone maps it privately".to_owned(),
+            memory_mode: choice.mode.to_string(),
+            memory_reason: choice.reason.clone(),
+            page_server_restarts: service.as_ref().map_or(0, PageService::restarts),
             restores: self.counters.restores.load(Ordering::Relaxed),
             restore_failures: self.counters.restore_failures.load(Ordering::Relaxed),
             crashes: self.counters.crashes.load(Ordering::Relaxed),

@@ -14,7 +14,7 @@ use thaw_vmm::{
 use tokio::sync::mpsc;
 
 use crate::{
-    NodeFunctions, NodeSnapshots, NodeVms, SnapshotId,
+    NodeFunctions, NodeSnapshots, NodeVms, RestoreFaults, SnapshotId, TemplateFormat,
     error::{AdminError, ExecError, LeaseError},
 };
 
@@ -329,8 +329,14 @@ pub struct TemplateInfo {
     pub languages: Vec<Language>,
     /// What it takes on disk.
     pub disk_bytes: u64,
-    /// What of its memory is in the host's memory now.
+    /// What of its memory is kept in the host's memory now; the page cache doesn't count.
     pub resident_bytes: u64,
+    /// How its memory is written on disk.
+    pub memory_format: TemplateFormat,
+    /// Pages that its restores are known to touch; none when they were not recorded.
+    pub working_set_pages: Option<u64>,
+    /// What the last restores that were served cost, the newest last; known of templates in use.
+    pub last_restores: Vec<RestoreFaults>,
     /// Seconds since 1970-01-01 UTC.
     pub created_at: u64,
     /// How long its bake took.
@@ -386,6 +392,8 @@ pub struct NodeFigures {
     pub memory_mode: String,
     /// Why.
     pub memory_reason: String,
+    /// Page servers that were lost and replaced.
+    pub page_server_restarts: u64,
     /// Restores that succeeded.
     pub restores: u64,
     /// Restores that failed.

@@ -23,7 +23,7 @@ use crate::{
     pool::{Pool, PoolSetup},
     settings::StoredSettings,
     single_flight::SingleFlight,
-    template::{BadTemplate, LoadedTemplate, Manifest, TemplateKey},
+    template::{BadTemplate, LoadError, LoadedTemplate, Manifest, TemplateKey},
 };
 
 type ImageFlight = Result<Arc<Image>, LeaseError>;
@@ -86,7 +86,7 @@ impl Pools {
         match selector {
             TemplateSelector::Snapshot(id) => Err(LeaseError::UnknownSnapshot(id.clone())),
             TemplateSelector::Template(id) => {
-                if let Some(pool) = self.running(id) {
+                if let Some(pool) = self.usable(id) {
                     return Ok((pool, Origin::Found));
                 }
                 let manifest = self
@@ -100,7 +100,7 @@ impl Pools {
                 let image = self.image(image, progress).await?;
                 let key = self.key(&image, *shape);
                 let id = key.id();
-                if let Some(pool) = self.running(&id) {
+                if let Some(pool) = self.usable(&id) {
                     return Ok((pool, Origin::Found));
                 }
                 self.take_off(&id, |pools| async move {
@@ -124,6 +124,18 @@ impl Pools {
 
     pub(crate) fn running(&self, id: &TemplateId) -> Option<Arc<Pool>> {
         self.lock().get(id).cloned()
+    }
+
+    /// The running pool, unless its template was found to be bad; then it is stopped, and the template
+    /// is refused from now on.
+    fn usable(&self, id: &TemplateId) -> Option<Arc<Pool>> {
+        let pool = self.running(id)?;
+        let Some(bad) = pool.template().condemned() else {
+            return Some(pool);
+        };
+        self.baker.store.mark_bad(bad.clone());
+        self.stop(id);
+        None
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Pool>> {
@@ -257,27 +269,33 @@ impl Pools {
                 "it was frozen by {}, and this node runs {engine}",
                 manifest.engine
             );
-            return Err(refused(BadTemplate::new(&id, reason)));
+            return Err(BadTemplate::new(&id, reason).into());
         }
         let Some(image) = self.baker.images.find(&manifest.image) else {
             let reason = format!("its image {} is not here any more", manifest.image);
-            return Err(refused(BadTemplate::new(&id, reason)));
+            return Err(BadTemplate::new(&id, reason).into());
         };
         let pin = self.baker.images.pin(&image.digest);
         let folder = self.baker.store.path(&id);
-        let loaded = blocking(move || LoadedTemplate::load(&folder, manifest, &image, pin)).await;
-        match loaded {
+        let mode = self.baker.memory.setup.choice.mode;
+        let load = move || LoadedTemplate::load(&folder, manifest, &image, pin, mode);
+        match blocking(load).await {
             Ok(template) => Ok((template, Origin::Found)),
-            Err(bad) => {
+            Err(LoadError::Bad(bad)) => {
                 self.baker.store.mark_bad(bad.clone());
-                Err(refused(bad))
+                Err(bad.into())
             }
+            Err(error @ LoadError::Memory(_)) => Err(LeaseError::NoMemory(Arc::new(error))),
         }
     }
 
     /// The manifest of a template that is there.
     fn known(&self, id: &TemplateId) -> Result<Option<Arc<Manifest>>, LeaseError> {
-        self.baker.store.find(id).transpose().map_err(refused)
+        self.baker
+            .store
+            .find(id)
+            .transpose()
+            .map_err(LeaseError::from)
     }
 
     fn start(&self, template: LoadedTemplate) -> Result<Arc<Pool>, LeaseError> {
@@ -313,13 +331,6 @@ fn not_made(name: &str, error: AddError) -> LeaseError {
             source: Some(source),
         },
         _ => LeaseError::Image { name, source },
-    }
-}
-
-fn refused(bad: BadTemplate) -> LeaseError {
-    LeaseError::BadTemplate {
-        template: bad.id.to_string(),
-        reason: bad.to_string(),
     }
 }
 

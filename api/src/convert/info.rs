@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use thaw_api_types::{ImageConfig, ImageInfo, Language, PoolInfo, StartKind, TemplateInfo};
+use thaw_api_types::{
+    ImageConfig, ImageInfo, Language, PoolInfo, RestoreFaults, StartKind, TemplateInfo,
+};
 use thaw_runner::node::{self, vmm::protocol};
 
 pub(crate) fn start_kind(kind: node::StartKind) -> StartKind {
@@ -45,6 +47,9 @@ pub(crate) fn template(template: node::TemplateInfo) -> TemplateInfo {
         languages: template.languages.into_iter().map(language).collect(),
         disk_bytes: template.disk_bytes,
         resident_bytes: template.resident_bytes,
+        memory_format: template.memory_format.to_string(),
+        working_set_pages: template.working_set_pages,
+        last_restores: template.last_restores.into_iter().map(restore).collect(),
         created_at: template.created_at,
         bake_ms: millis(template.bake),
         in_use: template.in_use,
@@ -65,6 +70,13 @@ pub(crate) fn pool(pool: node::PoolInfo) -> PoolInfo {
         waiting: pool.waiting,
         failures: pool.failures,
         last_error: pool.last_error,
+    }
+}
+
+fn restore(restore: node::RestoreFaults) -> RestoreFaults {
+    RestoreFaults {
+        working_set_pages: restore.working_set_pages,
+        faults: restore.faults,
     }
 }
 

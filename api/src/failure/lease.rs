@@ -45,7 +45,7 @@ pub(crate) fn lease(error: &LeaseError) -> ApiError {
         LeaseError::BackingOff { retry_after, .. } => {
             of(ErrorCode::RestoresFailing).retry_after(*retry_after)
         }
-        LeaseError::NodeFull { .. } => {
+        LeaseError::NodeFull { .. } | LeaseError::NoMemory(_) => {
             of(ErrorCode::NodeFull).hint("delete VMs, or lower the bounds of pools: thaw pool set")
         }
         LeaseError::ShuttingDown => of(ErrorCode::ShuttingDown),

@@ -15,6 +15,7 @@ pub(super) struct Gauges {
     restores: IntGauge,
     restore_failures: IntGauge,
     crashes: IntGauge,
+    page_server_restarts: IntGauge,
     pools: Vec<PoolGauge>,
 }
 
@@ -49,6 +50,10 @@ impl Gauges {
             crashes: single(
                 "thaw_vmm_crashes",
                 "VMMs that ended without being asked to since the start.",
+            )?,
+            page_server_restarts: single(
+                "thaw_page_server_restarts",
+                "Page servers that were lost and replaced since the start.",
             )?,
             pools: vec![
                 pool("thaw_pool_min", "Parked clones that are kept.", |pool| {
@@ -96,6 +101,8 @@ impl Gauges {
         self.restores.set(count(figures.restores));
         self.restore_failures.set(count(figures.restore_failures));
         self.crashes.set(count(figures.crashes));
+        self.page_server_restarts
+            .set(count(figures.page_server_restarts));
         for (gauge, value) in &self.pools {
             // A pool that is gone leaves no line behind.
             gauge.reset();

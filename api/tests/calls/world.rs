@@ -8,7 +8,7 @@ use thaw_api::{ApiConfig, ServerConfig, Service, Stopped, auth::Auth};
 use thaw_runner::{
     Runner, RunnerLimits, Store,
     node::{
-        LocalNode, Node, NodeConfig, NodeLimits, PoolSettings, StorageLock,
+        LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, PoolSettings, StorageLock,
         image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
         vmm::{FakeEngine, GuestKernel},
     },
@@ -84,6 +84,7 @@ impl World {
             engine_reason: "a test asked for it".to_owned(),
             images: Arc::new(images),
             kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
+            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
             limits,
         };
         let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());

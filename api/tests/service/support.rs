@@ -14,7 +14,7 @@ use thaw_api_types::Scope;
 use thaw_runner::{
     Runner, RunnerLimits, Store,
     node::{
-        LocalNode, NodeConfig, NodeLimits, StorageLock,
+        LocalNode, MemorySetup, NodeConfig, NodeLimits, StorageLock,
         image::ImageStore,
         vmm::{FakeEngine, GuestKernel},
     },
@@ -43,6 +43,7 @@ impl Server {
             engine_reason: "a test asked for it".to_owned(),
             images: Arc::new(images),
             kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
+            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
             limits: NodeLimits::default(),
         });
         let node = Arc::new(node.await.unwrap());

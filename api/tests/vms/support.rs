@@ -8,7 +8,7 @@ use thaw_api_types::{CreateVmRequest, client::Client};
 use thaw_runner::{
     CountLimits, Runner, RunnerLimits, Store,
     node::{
-        LocalNode, NodeConfig, NodeLimits, StorageLock,
+        LocalNode, MemorySetup, NodeConfig, NodeLimits, StorageLock,
         image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
         vmm::{FakeEngine, GuestKernel},
     },
@@ -40,6 +40,7 @@ impl World {
             engine_reason: "a test asked for it".to_owned(),
             images: Arc::new(images),
             kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
+            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
             limits: NodeLimits {
                 scratch_bytes: 64 << 20,
                 disk_reserve_bytes: 0,

@@ -42,7 +42,7 @@ pub use snapshot::{
     ChangeSnapshotRequest, SnapshotInfo, SnapshotList, SnapshotListQuery, TakeSnapshotRequest,
 };
 pub use stream::{ExecEvent, OutputChunk};
-pub use template::{EnsureTemplateRequest, TemplateInfo, TemplateList};
+pub use template::{EnsureTemplateRequest, RestoreFaults, TemplateInfo, TemplateList};
 pub use vm::{
     ChangeVmRequest, CreateVmRequest, ForkVmRequest, ForkVmResponse, PausedBy, VmInfo, VmList,
     VmListQuery, VmState,

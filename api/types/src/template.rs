@@ -59,14 +59,32 @@ pub struct TemplateInfo {
     pub languages: Vec<Language>,
     /// What it takes on disk, in bytes.
     pub disk_bytes: u64,
-    /// What of its memory is in the host's memory now, in bytes.
+    /// What of its memory is kept in the host's memory now, in bytes; the page cache doesn't count.
     pub resident_bytes: u64,
+    /// How its memory is written on the disk: `plain` or `zstd`.
+    pub memory_format: String,
+    /// Pages of 4 KiB that its restores are known to touch and that are mapped before they run; absent when
+    /// they were not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_set_pages: Option<u64>,
+    /// What the last restores cost whose memory was still being filled, at most 20, the newest last.
+    #[serde(default)]
+    pub last_restores: Vec<RestoreFaults>,
     /// Seconds since 1970-01-01 UTC.
     pub created_at: u64,
     /// How long its bake took, in milliseconds.
     pub bake_ms: u64,
     /// Clones and shells that use it now.
     pub in_use: u32,
+}
+
+/// What one restore cost in page faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RestoreFaults {
+    /// Pages that were mapped in bulk before it ran.
+    pub working_set_pages: u64,
+    /// Single faults until its memory was whole.
+    pub faults: u64,
 }
 
 /// Every template.

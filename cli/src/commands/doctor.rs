@@ -9,7 +9,7 @@ use thaw_api_types::{EnsureTemplateRequest, ExecRequest, Language, client::Clien
 use thaw_runner::{
     RunnerLimits,
     node::{
-        image,
+        MemoryMode, image, probe,
         vmm::{self, GuestKernel},
     },
 };
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    arguments::{Doctor, Storage},
+    arguments::{Doctor, Memory, Storage},
     daemon::{self, Daemon, Reach},
     exit::Exit,
     output::{self, Progress},
@@ -101,11 +101,7 @@ async fn look(storage: &Storage) -> Vec<Check> {
     }
     checks.push(users());
     checks.push(vsock());
-    checks.push(check(
-        "template memory",
-        State::Ok,
-        "a template is read whole into one sealed memory file, which its clones map privately",
-    ));
+    checks.extend(memory(storage));
     checks.push(room(storage));
     checks
 }
@@ -162,6 +158,33 @@ fn vsock() -> Check {
         let finding = "virtio-serial; no /dev/vhost-vsock here, so vsock is not exercised (modprobe vhost_vsock)";
         check("guest connection", State::Note, finding)
     }
+}
+
+/// How clones get their memory, and what of the host's abilities is lacking for it.
+fn memory(storage: &Storage) -> Vec<Check> {
+    let found = probe();
+    let mut checks = vec![match daemon::memory(storage) {
+        Ok(setup) => {
+            let choice = setup.choice;
+            let as_wished = choice.mode == MemoryMode::Uffd || storage.memory == Memory::File;
+            let state = if as_wished { State::Ok } else { State::Note };
+            let finding = format!("{}: {}", choice.mode, choice.reason);
+            check("template memory", state, finding)
+        }
+        Err(error) => check("template memory", State::Missing, format!("{error:#}")),
+    }];
+    for (what, ability) in [
+        ("dirty pages", found.pagemap_scan),
+        ("snapshots", found.trace_others),
+    ] {
+        let state = if ability.possible {
+            State::Ok
+        } else {
+            State::Note
+        };
+        checks.push(check(what, state, ability.reason));
+    }
+    checks
 }
 
 fn room(storage: &Storage) -> Check {

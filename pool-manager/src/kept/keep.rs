@@ -34,6 +34,8 @@ impl KeptVms {
         let unknown = || VmError::Unknown(id.clone());
         // The next daemon must not find a VM that does not know who it is.
         leased.resume().await?;
+        // Nor one whose pages only this daemon can serve.
+        leased.independent().await?;
         let machine = leased.machine().ok_or_else(unknown)?;
         let template = leased.template().ok_or_else(unknown)?;
         let manifest = &template.manifest;

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use thaw_lazymem::ServedClone;
 use thaw_vmm::{Engine, Machine};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -18,6 +19,7 @@ use crate::{
     LeaseError, NodeLimits, PoolInfo, PoolSettings, StartKind,
     budget::{Budget, Slot},
     counters::Counters,
+    memory::NodeMemory,
     start_gate::StartGate,
     template::LoadedTemplate,
 };
@@ -30,6 +32,8 @@ const COMMANDS: usize = 64;
 pub(crate) struct FreshClone {
     pub(crate) machine: Box<dyn Machine>,
     pub(crate) slot: Slot,
+    /// Who serves its pages; none when it needs nobody.
+    pub(crate) memory: Option<Arc<ServedClone>>,
     pub(crate) template: Arc<LoadedTemplate>,
     pub(crate) start: StartKind,
     /// What the restore took, where it was done for this caller.
@@ -67,12 +71,17 @@ pub(super) enum Command {
 #[derive(Debug, Clone)]
 pub(crate) struct PoolSetup {
     pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) memory: NodeMemory,
     pub(crate) limits: NodeLimits,
     pub(crate) budget: Arc<Budget>,
     pub(crate) gate: Arc<StartGate>,
     pub(crate) counters: Arc<Counters>,
     /// Where scratch disks of clones are made; they have no names.
     pub(crate) scratch_folder: PathBuf,
+    /// Waits for what a pool leaves to be done in the background.
+    pub(crate) tracker: TaskTracker,
+    /// Cancelled when the node shuts down.
+    pub(crate) stop: CancellationToken,
 }
 
 /// A running pool. Its task ends with [`Pool::stop`].

@@ -5,17 +5,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use thaw_lazymem::{ServeError, ServedClone};
 use thaw_vmm::{Machine, Shell, VmmEnd, VmmId};
+use tokio::time::timeout;
 
-use super::handle::PoolSetup;
+use super::{handle::PoolSetup, record};
 use crate::{
-    budget::Slot, clone::spawn_shell, error::chain, proof::prove, template::LoadedTemplate,
+    budget::Slot,
+    clone::Spawner,
+    error::chain,
+    memory::{note_restore, served},
+    proof::prove,
+    template::LoadedTemplate,
 };
 
 /// A shell and its room.
 #[derive(Debug)]
 pub(super) struct ReadyShell {
     pub(super) shell: Box<dyn Shell>,
+    pub(super) memory: Option<Arc<ServedClone>>,
     pub(super) slot: Slot,
 }
 
@@ -23,6 +31,7 @@ pub(super) struct ReadyShell {
 #[derive(Debug)]
 pub(super) struct PausedClone {
     pub(super) machine: Box<dyn Machine>,
+    pub(super) memory: Option<Arc<ServedClone>>,
     pub(super) slot: Slot,
     /// What its restore took.
     pub(super) restore: Duration,
@@ -48,9 +57,18 @@ pub(super) async fn spawn(
         Ok(id) => id,
         Err(error) => return Step::Failed(format!("no random id: {error}")),
     };
-    match spawn_shell(&*setup.engine, &template, &setup.scratch_folder, id).await {
-        Ok(shell) => match shell.end().now() {
-            None => Step::Spawned(ReadyShell { shell, slot }),
+    let spawner = Spawner {
+        engine: &*setup.engine,
+        memory: &setup.memory,
+        folder: &setup.scratch_folder,
+    };
+    match spawner.shell(&template, id).await {
+        Ok(provided) => match provided.shell.end().now() {
+            None => Step::Spawned(ReadyShell {
+                shell: provided.shell,
+                memory: provided.memory,
+                slot,
+            }),
             Some(end) => ended(&end),
         },
         Err(error) => Step::Failed(chain(&error)),
@@ -66,21 +84,35 @@ pub(super) async fn restore(
     let _pass = setup.gate.enter(urgent).await;
     let begin = Instant::now();
     let state = template.device_state.clone();
-    let restored = ready.shell.restore(state, setup.limits.start_within).await;
+    let memory = ready.memory;
+    let restored = ready.shell.restore(state, setup.limits.start_within);
+    let restored = served(memory.as_ref(), restored).await;
+    let failed = || {
+        let failures = &setup.counters.restore_failures;
+        failures.fetch_add(1, Ordering::Relaxed);
+    };
     let machine = match restored {
-        Ok(machine) => machine,
-        Err(error) => {
-            setup
-                .counters
-                .restore_failures
-                .fetch_add(1, Ordering::Relaxed);
+        Ok(Ok(machine)) => machine,
+        Ok(Err(error)) => {
+            failed();
             return Step::Failed(chain(&error));
+        }
+        Err(error) => {
+            failed();
+            return unserved(&template, &error);
         }
     };
     setup.counters.restores.fetch_add(1, Ordering::Relaxed);
+    // Only now: the fill would take the disk away from what the restore itself waits for.
+    if let Some(memory) = &memory
+        && let Err(error) = memory.complete()
+    {
+        return Step::Failed(chain(&error));
+    }
     match machine.end().now() {
         None => Step::Restored(PausedClone {
             machine,
+            memory,
             slot: ready.slot,
             restore: begin.elapsed(),
         }),
@@ -94,17 +126,39 @@ pub(super) async fn take_through(
     clone: PausedClone,
 ) -> Step {
     let _pass = setup.gate.enter(false).await;
-    let manifest = &template.manifest;
-    if let Err(error) = prove(&*clone.machine, manifest, setup.limits.start_within).await {
-        return match clone.machine.end().now() {
-            Some(end) => ended(&end),
-            None => Step::Failed(chain(&error)),
-        };
+    let within = setup.limits.start_within;
+    let proof = prove(&*clone.machine, &template.manifest, within);
+    match served(clone.memory.as_ref(), proof).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            return match clone.machine.end().now() {
+                Some(end) => ended(&end),
+                None => Step::Failed(chain(&error)),
+            };
+        }
+        Err(error) => return unserved(&template, &error),
+    }
+    if let Some(memory) = &clone.memory {
+        // What is parked is promised.
+        match timeout(within, memory.independent()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return unserved(&template, &error),
+            Err(_) => return Step::Failed("its template was not filled in time".to_owned()),
+        }
+        if note_restore(Arc::clone(&template), memory).await {
+            record::begin(&setup, &template);
+        }
     }
     match clone.machine.end().now() {
         None => Step::Proven(clone),
         Some(end) => ended(&end),
     }
+}
+
+/// The clone's pages can't be had.
+fn unserved(template: &LoadedTemplate, error: &ServeError) -> Step {
+    template.blame(error);
+    Step::Failed(chain(error))
 }
 
 fn ended(end: &VmmEnd) -> Step {

@@ -9,6 +9,7 @@
 
 mod handle;
 mod jobs;
+mod record;
 mod task;
 
 pub(crate) use handle::{FreshClone, LeasedCount, Pool, PoolSetup};

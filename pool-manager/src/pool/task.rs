@@ -211,7 +211,19 @@ impl PoolTask {
             Step::Failed(error) => {
                 tracing::warn!(template = %self.template.manifest.id, error, "a clone could not be started");
                 self.policy.start_failed(now, key, error);
+                self.turn_away_if_condemned();
             }
+        }
+    }
+
+    /// No clone of a bad template is to be waited for.
+    fn turn_away_if_condemned(&mut self) {
+        let Some(bad) = self.template.condemned() else {
+            return;
+        };
+        for (waiter, caller) in self.callers.drain() {
+            self.policy.cancelled(waiter);
+            let _ = caller.reply.send(Err(LeaseError::from(bad.clone())));
         }
     }
 
@@ -344,6 +356,7 @@ impl PoolTask {
         let fresh = FreshClone {
             machine: clone.machine,
             slot: clone.slot,
+            memory: clone.memory,
             template: Arc::clone(&self.template),
             start,
             restore,

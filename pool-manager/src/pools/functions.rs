@@ -30,7 +30,7 @@ impl Pools {
         let digest = digest(&wanted.spec, &wanted.code_digest);
         key.function = Some(digest.map_err(|error| LeaseError::Bake(Arc::new(error)))?);
         let id = key.id();
-        if let Some(pool) = self.running(&id) {
+        if let Some(pool) = self.usable(&id) {
             return Ok(pool);
         }
         let part = FunctionPart {

@@ -5,62 +5,81 @@ use std::{
     io::{self, Read as _},
     os::unix::fs::FileExt as _,
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
 use nix::unistd::{Whence, lseek};
 use sha2::{Digest as _, Sha256};
 use thaw_image::{Image, ImagePin};
-use thaw_lazymem::{PlainSource, TemplateMemory};
+use thaw_lazymem::{MemoryMode, ServeError};
 use thaw_vmm::{RootDisk, RootFs};
+use thiserror::Error;
 
 use super::manifest::{BadTemplate, Manifest};
+use crate::memory::{PagesError, TemplatePages, WorkingSets, condemns};
 
 /// A VMM's device state is about 64 KB; more than this is not believed.
 const MAX_STATE_BYTES: u64 = 64 << 20;
 
-/// A template whose memory is in this host's memory, whole and checked.
+/// A template that is ready to be cloned. Its device state and scratch disk were checked; its memory is
+/// checked as it is read.
 #[derive(Debug)]
 pub(crate) struct LoadedTemplate {
     pub(crate) manifest: Arc<Manifest>,
-    pub(crate) memory: Arc<TemplateMemory>,
+    pub(crate) memory: TemplatePages,
+    pub(crate) working_sets: WorkingSets,
     pub(crate) device_state: Bytes,
     pub(crate) root: RootDisk,
     /// The scratch disk as it was frozen; copied for each clone, never written.
     pub(crate) scratch: File,
     /// Keeps the image from being removed.
     _image: Option<ImagePin>,
+    condemned: OnceLock<BadTemplate>,
+}
+
+/// A template that can't be loaded.
+#[derive(Debug, Error)]
+pub(crate) enum LoadError {
+    /// And never can be.
+    #[error(transparent)]
+    Bad(#[from] BadTemplate),
+    /// Not now: the host lacks something.
+    #[error("the host has no memory for the template")]
+    Memory(#[source] PagesError),
 }
 
 impl LoadedTemplate {
-    /// Reads and checks a template's files. Blocks: about 150 ms for 100 MiB in the page cache.
+    /// Reads and checks a template's files. Blocks: some milliseconds, and in mode `file` some 150 more
+    /// for 100 MiB of memory in the page cache.
     pub(crate) fn load(
         folder: &Path,
         manifest: Arc<Manifest>,
         image: &Image,
         pin: Option<ImagePin>,
-    ) -> Result<Self, BadTemplate> {
+        mode: MemoryMode,
+    ) -> Result<Self, LoadError> {
         let id = &manifest.id;
         let bad = |what: &str, error: &dyn std::error::Error| BadTemplate::because(id, what, error);
         let device_state = read_state(&folder.join("state.bin"))
             .map_err(|error| bad("its device state can't be read", &error))?;
         if sha256(&device_state) != manifest.state_sha256 {
-            return Err(BadTemplate::new(id, "its device state fails its checksum"));
+            return Err(BadTemplate::new(id, "its device state fails its checksum").into());
         }
         let scratch = File::open(folder.join("scratch.img"))
             .map_err(|error| bad("its scratch disk can't be read", &error))?;
         let found = scratch_sha256(&scratch, manifest.scratch_bytes)
             .map_err(|error| bad("its scratch disk can't be read", &error))?;
         if found != manifest.scratch_sha256 {
-            return Err(BadTemplate::new(id, "its scratch disk fails its checksum"));
+            return Err(BadTemplate::new(id, "its scratch disk fails its checksum").into());
         }
-        let memory = load_memory(&folder.join("memory.bin"), &manifest)?;
+        let memory = load_memory(&folder.join("memory.bin"), &manifest, mode)?;
         let root = image
             .open_root()
             .map_err(|error| bad("its image's root file system can't be opened", &error))?;
         Ok(Self {
-            memory: Arc::new(memory),
+            memory,
+            working_sets: WorkingSets::open(folder),
             device_state,
             root: RootDisk {
                 file: Arc::new(root),
@@ -68,22 +87,45 @@ impl LoadedTemplate {
             },
             scratch,
             _image: pin,
+            condemned: OnceLock::new(),
             manifest,
         })
     }
 }
 
 impl LoadedTemplate {
-    /// The same, described anew.
-    pub(crate) fn with_manifest(self, manifest: Arc<Manifest>) -> Self {
-        Self { manifest, ..self }
+    /// The same under its name.
+    pub(crate) fn kept(self, manifest: Arc<Manifest>, folder: &Path) -> Self {
+        Self {
+            manifest,
+            working_sets: WorkingSets::open(folder),
+            ..self
+        }
     }
 
-    /// What of the template's memory is in the host's memory.
-    pub(crate) fn resident_bytes(&self) -> u64 {
-        let extents = self.memory.source().data_extents();
-        let data: u64 = extents.iter().map(|extent| extent.len).sum();
-        data.saturating_sub(self.memory.missing_bytes())
+    /// Reads all of its memory once, to see that it is what was frozen. Blocks.
+    pub(crate) fn verify(&self) -> Result<(), BadTemplate> {
+        let verified = self.memory.source().verify();
+        verified.map_err(|error| {
+            BadTemplate::because(&self.manifest.id, "its memory can't be used", &error)
+        })
+    }
+
+    /// Takes down why one of its clones could not be served; when it is the template's own fault, no
+    /// other clone of it is to be started.
+    pub(crate) fn blame(&self, error: &ServeError) {
+        if condemns(error) {
+            let id = &self.manifest.id;
+            let bad = BadTemplate::because(id, "its memory can't be used", error);
+            tracing::warn!(template = %id, "{bad}");
+            // The first reason stays.
+            let _ = self.condemned.set(bad);
+        }
+    }
+
+    /// Why no clone of it is to be started any more.
+    pub(crate) fn condemned(&self) -> Option<&BadTemplate> {
+        self.condemned.get()
     }
 }
 
@@ -95,22 +137,21 @@ pub(crate) fn root_fs(fs: thaw_image::RootFs) -> RootFs {
     }
 }
 
-fn load_memory(path: &Path, manifest: &Manifest) -> Result<TemplateMemory, BadTemplate> {
+fn load_memory(
+    path: &Path,
+    manifest: &Manifest,
+    mode: MemoryMode,
+) -> Result<TemplatePages, LoadError> {
     let id = &manifest.id;
-    let bad =
-        |error: &dyn std::error::Error| BadTemplate::because(id, "its memory can't be used", error);
-    let file = File::open(path).map_err(|error| bad(&error))?;
-    let source = PlainSource::open(file).map_err(|error| bad(&error))?;
-    let memory = TemplateMemory::new(Arc::new(source), &format!("thaw-{id}"))
-        .map_err(|error| bad(&error))?;
-    if memory.len_bytes() != manifest.shape.memory_bytes() {
-        return Err(BadTemplate::new(
-            id,
-            "its memory is not as large as its machine's",
-        ));
+    let memory = TemplatePages::open(path, manifest.memory, mode, &format!("thaw-{id}")).map_err(
+        |error| match error {
+            PagesError::Bad(_) => BadTemplate::because(id, "it can't be used", &error).into(),
+            PagesError::Room(_) | PagesError::Fill(_) => LoadError::Memory(error),
+        },
+    )?;
+    if memory.source().len_bytes() != manifest.shape.memory_bytes() {
+        return Err(BadTemplate::new(id, "its memory is not as large as its machine's").into());
     }
-    // Whole before anybody maps it, so that no clone needs a page server.
-    memory.fill_all().map_err(|error| bad(&error))?;
     Ok(memory)
 }
 

@@ -7,10 +7,10 @@ use thaw_image::ImageConfig;
 use thaw_vmm::{EngineIdentity, Shape, protocol::Language};
 use thiserror::Error;
 
-use crate::TemplateId;
+use crate::{TemplateFormat, TemplateId};
 
 /// The version of the folder's format; another one is refused by name.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 
 /// The largest manifest that is read.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
@@ -25,6 +25,8 @@ pub(crate) struct Manifest {
     pub(crate) image: String,
     pub(crate) config: ImageConfig,
     pub(crate) shape: Shape,
+    /// How memory.bin is written.
+    pub(crate) memory: TemplateFormat,
     pub(crate) engine: EngineIdentity,
     /// The guest kernel's release.
     pub(crate) kernel: String,

@@ -170,7 +170,7 @@ mod tests {
 
     fn manifest() -> Manifest {
         Manifest {
-            version: 1,
+            version: 2,
             id: TemplateId(ID.into()),
             image: "sha256:00".into(),
             config: ImageConfig::default(),
@@ -178,6 +178,7 @@ mod tests {
                 vcpus: 1,
                 memory_mib: 128,
             },
+            memory: crate::TemplateFormat::Plain,
             engine: EngineIdentity {
                 name: "fake".into(),
                 version: "1".into(),
@@ -240,10 +241,10 @@ mod tests {
         assert_eq!(
             reason(folder.path()),
             format!(
-                "it has format version 7, and this Thaw reads 1; remove it with `thaw template rm {ID}`, and it is baked anew when it is next needed"
+                "it has format version 7, and this Thaw reads 2; remove it with `thaw template rm {ID}`, and it is baked anew when it is next needed"
             )
         );
-        fs::write(&path, r#"{"version":1,"id"#).unwrap();
+        fs::write(&path, r#"{"version":2,"id"#).unwrap();
         assert!(reason(folder.path()).starts_with("its manifest is damaged: "));
         fs::remove_file(&path).unwrap();
         assert!(reason(folder.path()).starts_with("its manifest can't be read: "));
@@ -254,7 +255,7 @@ mod tests {
         let text = serde_json::to_string(&manifest()).unwrap();
         assert_eq!(
             text,
-            r#"{"version":1,"id":"0123456789abcdef","image":"sha256:00","config":{"env":[],"workdir":null,"user":null,"entrypoint":[],"cmd":[]},"shape":{"vcpus":1,"memory_mib":128},"engine":{"name":"fake","version":"1","accelerator":"none","transport":"serial"},"kernel":"6.1","agent":"0.1","protocol":1,"languages":[],"scratch_bytes":1048576,"scratch_sha256":"","state_sha256":"","created_at":0,"bake_ms":0}"#
+            r#"{"version":2,"id":"0123456789abcdef","image":"sha256:00","config":{"env":[],"workdir":null,"user":null,"entrypoint":[],"cmd":[]},"shape":{"vcpus":1,"memory_mib":128},"memory":"plain","engine":{"name":"fake","version":"1","accelerator":"none","transport":"serial"},"kernel":"6.1","agent":"0.1","protocol":1,"languages":[],"scratch_bytes":1048576,"scratch_sha256":"","state_sha256":"","created_at":0,"bake_ms":0}"#
         );
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use thaw_pool_manager::{
     ExecError, ExecEvent, ExecProgram, ExecRequest, Lease, LeaseError, LeaseId, LeaseRequest,
-    LocalNode, Node as _, NodeConfig, NodeLimits, PoolInfo, PoolSettings, StorageLock,
+    LocalNode, MemorySetup, Node as _, NodeConfig, NodeLimits, PoolInfo, PoolSettings, StorageLock,
     TemplateSelector,
     image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
     vmm::{
@@ -70,6 +70,7 @@ impl World {
             engine_reason: "a test asked for it".to_owned(),
             images,
             kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
+            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
             limits,
         };
         let node = LocalNode::open(config).await.unwrap();

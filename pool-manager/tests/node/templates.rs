@@ -286,12 +286,12 @@ async fn a_template_of_another_version_is_refused_by_name() {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(
             &path,
-            text.replace("\"version\": 1,\n  \"id\"", "\"version\": 2,\n  \"id\""),
+            text.replace("\"version\": 2,\n  \"id\"", "\"version\": 3,\n  \"id\""),
         )
         .unwrap();
     })
     .await;
-    assert!(reason.contains("format version 2"), "{reason}");
+    assert!(reason.contains("format version 3"), "{reason}");
 }
 
 #[tokio::test]

@@ -16,9 +16,10 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use thaw_pool_manager::{
     ExecError, ExecEvent, ExecProgram, ExecRequest, Lease, LeaseError, LeaseId, LeaseRequest,
-    LocalNode, Node as _, NodeConfig, NodeLimits, PoolInfo, PoolSettings, StorageLock,
-    TemplateSelector,
+    LocalNode, MemoryConfig, MemorySetup, Node as _, NodeConfig, NodeLimits, PoolInfo,
+    PoolSettings, StorageLock, TemplateFormat, TemplateSelector,
     image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
+    probe,
     vmm::{
         Accelerator, GuestKernel, Qemu, QemuConfig, Shape, UidRange,
         protocol::{Exit, ExitStatus},
@@ -42,7 +43,7 @@ pub(crate) enum Root {
 }
 
 impl Root {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::Own(tempfile::tempdir().unwrap())
     }
 
@@ -86,6 +87,11 @@ impl World {
     }
 
     pub(crate) async fn open(root: Root) -> Self {
+        Self::open_with(root, served()).await
+    }
+
+    /// A node over a storage root that may have been used before.
+    pub(crate) async fn open_with(root: Root, memory: MemorySetup) -> Self {
         let shim = std::env::var_os("THAW_SHIM_BIN").expect("THAW_SHIM_BIN; run `make test`");
         let engine = QemuConfig {
             storage_root: root.path().to_owned(),
@@ -106,6 +112,7 @@ impl World {
             engine_reason: "a test asked for it".to_owned(),
             images: Arc::new(images),
             kernel: Arc::new(GuestKernel::load(None, &agent).unwrap()),
+            memory,
             limits: NodeLimits {
                 scratch_bytes: 256 << 20,
                 pool: PoolSettings {
@@ -128,13 +135,16 @@ impl World {
         self.root
     }
 
-    pub(crate) async fn close(self) {
+    pub(crate) async fn close(self) -> Root {
         self.node.shut_down().await;
         assert_eq!(self.vmms(), [], "VMMs were left behind");
         for folder in ["run/vmm", "run/scratch", "vms"] {
             let left = fs::read_dir(self.root.path().join(folder)).unwrap().count();
             assert_eq!(left, 0, "{folder} is not empty");
         }
+        // The lock goes with the node.
+        drop(self.node);
+        self.root
     }
 
     pub(crate) async fn lease(&self) -> Result<Lease, LeaseError> {
@@ -241,6 +251,16 @@ impl Root {
             .map(|(_, pid)| kill(pid, Signal::SIGKILL))
             .filter(Result::is_ok)
             .count()
+    }
+}
+
+/// Memory that is filled on demand.
+pub(crate) fn served() -> MemorySetup {
+    MemorySetup {
+        choice: probe()
+            .choose(MemoryConfig::Uffd)
+            .expect("userfaultfd; run the tests as root"),
+        format: TemplateFormat::Plain,
     }
 }
 

@@ -7,8 +7,8 @@ use thaw_runner::{
     CreateVm, ExecCall, RunError, Runner, RunnerLimits, RunningExec, Store, VmError, VmFilter,
     VmInfo, VmSource,
     node::{
-        ExecError, ExecEvent, ExecProgram, ExecRequest, LocalNode, Node, NodeConfig, NodeLimits,
-        PoolSettings, StorageLock, TemplateSelector,
+        ExecError, ExecEvent, ExecProgram, ExecRequest, LocalNode, MemorySetup, Node, NodeConfig,
+        NodeLimits, PoolSettings, StorageLock, TemplateSelector,
         image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
         vmm::{FakeEngine, GuestKernel, Shape, protocol::ExitStatus},
     },
@@ -46,6 +46,7 @@ impl World {
             engine_reason: "a test asked for it".to_owned(),
             images: Arc::new(images),
             kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
+            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
             limits: NodeLimits {
                 scratch_bytes: 64 << 20,
                 disk_reserve_bytes: 0,

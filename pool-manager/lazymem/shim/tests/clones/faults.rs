@@ -163,7 +163,7 @@ async fn a_panic_in_the_background_loses_the_server_too() {
     let template = Arc::new(TemplateMemory::new(source, "test").unwrap());
     let server = PageServer::start().unwrap();
     let (mut guest, arrival) = program.lazy(&template);
-    let mut clone = server
+    let clone = server
         .attach(arrival, Pages::Shared(template), Recording::Off)
         .unwrap();
     clone.complete().unwrap();
@@ -175,7 +175,7 @@ async fn a_panic_in_the_background_loses_the_server_too() {
     guest.mapped();
     guest.say("check");
     let next = PageServer::start().unwrap();
-    next.take_over(&mut clone).unwrap();
+    next.take_over(&clone).unwrap();
     assert_eq!(guest.line(), "right");
 }
 
