@@ -31,6 +31,7 @@ impl Plan {
         sections::exec::measure(self, client, &template, &mut report).await?;
         sections::burst::measure(self, client, &template, &mut report).await?;
         sections::memory::measure(self, client, &template, &mut report).await?;
+        sections::neighbour::measure(self, client, &mut report).await?;
         sections::docker::measure(self, &mut report)?;
         sections::sequential::measure(self, client, &template, &mut report).await?;
         Ok(report)

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     auth_arguments::{Auth, Key},
+    fetch::{Origin, Sha256Hex},
     logging::LogFormat,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the daemon.
     Serve(Serve),
+    /// Get everything ready: check the host, take a kernel, make an image and bake its template.
+    Init(Init),
     /// Check what this machine has and lacks for running VMs.
     Doctor(Doctor),
     /// Run a program in a fresh VM, as `docker run --rm` does in a container.
@@ -90,7 +93,7 @@ pub(crate) struct Storage {
     /// How new templates are written to the disk.
     #[arg(long, value_enum, default_value_t, env = "THAW_TEMPLATE_FORMAT")]
     pub(crate) template_format: TemplateFormat,
-    /// The guests' kernel (a bzImage). Default: the newest in /boot whose modules are installed
+    /// The guests' kernel (a bzImage). Default: what `thaw init --kernel` took, else the newest in /boot
     #[arg(long, env = "THAW_KERNEL", value_name = "FILE")]
     pub(crate) kernel: Option<PathBuf>,
 }
@@ -167,6 +170,41 @@ pub(crate) struct Limits {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Take the guests' kernel (a bzImage) from a path, file:// or URL into the storage root. Its modules must be
+    /// installed in /lib/modules. Without it the newest in /boot is used
+    #[arg(long = "kernel", value_name = "SOURCE")]
+    pub(crate) kernel_source: Option<Origin>,
+    /// What the kernel must hash to.
+    #[arg(long, value_name = "HEX", requires = "kernel_source")]
+    pub(crate) kernel_sha256: Option<Sha256Hex>,
+    /// Make an image of a root file system (a tar or an ext4) from a path, file:// or URL. Without it `python` is made.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) rootfs: Option<Origin>,
+    /// What the root file system must hash to.
+    #[arg(long, value_name = "HEX", requires = "rootfs")]
+    pub(crate) rootfs_sha256: Option<Sha256Hex>,
+    /// The name of the image of --rootfs. Default: rootfs
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Leave the kernel as it is.
+    #[arg(long, conflicts_with = "kernel_source")]
+    pub(crate) skip_kernel: bool,
+    /// Make no image and no template.
+    #[arg(long, conflicts_with = "rootfs")]
+    pub(crate) skip_rootfs: bool,
+    /// Replace the kernel and the image that are there.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The storage root. Default: /var/lib/thaw; without root ~/.local/share/thaw
+    #[arg(long, env = "THAW_STORAGE", value_name = "FOLDER")]
+    pub(crate) storage: Option<PathBuf>,
+    /// How guest code runs.
+    #[arg(long, value_enum, default_value_t, env = "THAW_ACCEL")]
+    pub(crate) accel: Accel,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) storage: Storage,
@@ -230,6 +268,9 @@ pub(crate) struct How {
     /// Read standard input to its end and hand it to the program.
     #[arg(short, long)]
     pub(crate) interactive: bool,
+    /// Keep so many bytes of each output stream. Default: 10 MiB, at most 1 GiB
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) output_limit: Option<u64>,
     /// Kill the program after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<f64>,

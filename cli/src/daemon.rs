@@ -172,10 +172,16 @@ pub(crate) fn root_at(named: Option<&Path>) -> Result<PathBuf> {
 /// # Errors
 /// What is missing.
 pub(crate) fn kernel(storage: &Storage) -> Result<GuestKernel> {
-    Ok(GuestKernel::load(
-        storage.kernel.as_deref(),
-        embedded::agent()?,
-    )?)
+    let named = match &storage.kernel {
+        Some(path) => Some(path.clone()),
+        None => Some(kernel_file(&root(storage)?)).filter(|taken| taken.exists()),
+    };
+    Ok(GuestKernel::load(named.as_deref(), embedded::agent()?)?)
+}
+
+/// Where `thaw init --kernel` puts a kernel.
+pub(crate) fn kernel_file(root: &Path) -> PathBuf {
+    root.join("kernel/bzImage")
 }
 
 /// How clones get their memory on this machine.

@@ -7,6 +7,8 @@ mod credentials;
 mod daemon;
 mod embedded;
 mod exit;
+mod fetch;
+mod inside;
 mod logging;
 mod output;
 mod password;

@@ -54,7 +54,7 @@ pub(crate) fn lease(error: &LeaseError) -> ApiError {
 
 fn bake(error: &BakeError) -> ApiError {
     let message = format!("could not bake the template: {}", chain(error));
-    if is_disk_full(error) {
+    if is_disk_full(error) || matches!(error, BakeError::DiskFull { .. }) {
         return ApiError::new(ErrorCode::DiskFull, message)
             .hint("free space under the storage root: thaw template rm, thaw image rm");
     }

@@ -5,4 +5,5 @@ pub(crate) mod cold;
 pub(crate) mod docker;
 pub(crate) mod exec;
 pub(crate) mod memory;
+pub(crate) mod neighbour;
 pub(crate) mod sequential;

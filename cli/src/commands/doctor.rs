@@ -6,25 +6,26 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 use thaw_api_types::{EnsureTemplateRequest, ExecRequest, Language, client::Client};
-use thaw_runner::{
-    RunnerLimits,
-    node::{
-        MemoryMode, image, probe,
-        vmm::{self, GuestKernel},
-    },
+use thaw_runner::node::{
+    MemoryMode,
+    image::{self, ImageStore},
+    probe,
+    vmm::{self, GuestKernel},
 };
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     arguments::{Doctor, Memory, Storage},
-    daemon::{self, Daemon, Reach},
+    daemon,
     exit::Exit,
+    inside::inside,
     output::{self, Progress},
 };
 
 /// What images and templates of the default kind need.
 const ROOM_BYTES: u64 = 2 << 30;
+
+/// What the smoke test runs in.
+const IMAGE: &str = "python";
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,7 +39,7 @@ enum State {
 }
 
 #[derive(Debug, Serialize)]
-struct Check {
+pub(super) struct Check {
     what: &'static str,
     state: State,
     finding: String,
@@ -47,7 +48,6 @@ struct Check {
 /// Exits with 1 when something is missing that VMs can't run without.
 pub(super) async fn run(doctor: Doctor) -> Result<Exit> {
     let mut checks = look(&doctor.storage).await;
-    let healthy = |checks: &[Check]| checks.iter().all(|check| check.state != State::Missing);
     if doctor.smoke && healthy(&checks) {
         let smoke = Box::pin(smoke(&doctor.storage)).await;
         checks.push(match smoke {
@@ -58,14 +58,24 @@ pub(super) async fn run(doctor: Doctor) -> Result<Exit> {
     if doctor.json {
         output::json(&checks)?;
     } else {
-        let rows: Vec<_> = checks.iter().map(row).collect();
-        output::table(&["", "CHECK", "FINDING"], &rows)?;
+        show(&checks)?;
     }
     Ok(if healthy(&checks) {
         Exit::SUCCESS
     } else {
         Exit::FAILURE
     })
+}
+
+/// Whether VMs can run.
+pub(super) fn healthy(checks: &[Check]) -> bool {
+    checks.iter().all(|check| check.state != State::Missing)
+}
+
+/// Prints the findings as a table.
+pub(super) fn show(checks: &[Check]) -> Result<()> {
+    let rows: Vec<_> = checks.iter().map(row).collect();
+    output::table(&["", "CHECK", "FINDING"], &rows)
 }
 
 fn check(what: &'static str, state: State, finding: impl Into<String>) -> Check {
@@ -89,7 +99,8 @@ fn row(check: &Check) -> Vec<String> {
     ]
 }
 
-async fn look(storage: &Storage) -> Vec<Check> {
+/// Looks at everything that VMs need.
+pub(super) async fn look(storage: &Storage) -> Vec<Check> {
     let mut checks = tools();
     match daemon::kernel(storage) {
         Ok(kernel) => {
@@ -207,26 +218,23 @@ fn room(storage: &Storage) -> Check {
     }
 }
 
-/// Runs a daemon inside this process and goes through it from end to end.
+/// Runs a daemon inside this process and goes through it from end to end; then hashes the image that it used.
 async fn smoke(storage: &Storage) -> Result<String> {
-    let (reach, key) = Reach::inside()?;
-    let daemon = Daemon::open(storage, &reach, RunnerLimits::default()).await?;
-    let client = Client::new(&format!("http://{}", daemon.address), Some(key.expose()))?;
-    let stop = CancellationToken::new();
-    let mut serving = JoinSet::new();
-    serving.spawn(daemon.serve(stop.clone()));
-    let went = go_through(&client).await;
-    stop.cancel();
-    while let Some(served) = serving.join_next().await {
-        served??;
-    }
-    went
+    let went = inside(storage, |client| async move { go_through(&client).await }).await?;
+    let images = daemon::root(storage)?.join("images");
+    let checked = tokio::task::spawn_blocking(move || {
+        let image = ImageStore::open(&images)?
+            .find(IMAGE)
+            .context("the image is gone")?;
+        image.verify()?;
+        anyhow::Ok(image.digest)
+    });
+    Ok(format!("{went}; image {} is whole", checked.await??))
 }
 
 async fn go_through(client: &Client) -> Result<String> {
-    let image = "python";
     let wanted = EnsureTemplateRequest {
-        image: image.to_owned(),
+        image: IMAGE.to_owned(),
         ..EnsureTemplateRequest::default()
     };
     let mut progress = Progress::start();
@@ -234,12 +242,12 @@ async fn go_through(client: &Client) -> Result<String> {
     let template = work.finish(|event| progress.show(event)).await?;
     drop(progress);
     let exec = ExecRequest {
-        image: Some(image.to_owned()),
+        image: Some(IMAGE.to_owned()),
         argv: Some(["python3", "-c", "print(6*7)"].map(str::to_owned).into()),
         ..ExecRequest::default()
     };
     let code = ExecRequest {
-        image: Some(image.to_owned()),
+        image: Some(IMAGE.to_owned()),
         language: Some(Language::Python),
         code: Some("print(6*7)".to_owned()),
         ..ExecRequest::default()

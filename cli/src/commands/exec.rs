@@ -17,6 +17,7 @@ pub(super) async fn run(exec: Exec) -> Result<Exit> {
         cwd: exec.how.workdir.clone(),
         user: exec.how.user.clone(),
         timeout_ms: timeout_ms(&exec.how)?,
+        output_limit_bytes: exec.how.output_limit,
         stdin_base64: stdin_base64(&exec.how)?,
         ..VmExecRequest::default()
     };

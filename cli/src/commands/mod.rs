@@ -5,6 +5,7 @@ mod completions;
 mod doctor;
 mod exec;
 mod image;
+mod init;
 mod key;
 mod pairs;
 mod pool;
@@ -30,6 +31,7 @@ use crate::{
 pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
     match arguments.command {
         Command::Serve(serve) => serve::run(serve).await,
+        Command::Init(init) => Box::pin(init::run(init)).await,
         Command::Doctor(doctor) => Box::pin(doctor::run(doctor)).await,
         Command::Run(run) => Box::pin(run::run(run)).await,
         Command::Exec(exec) => exec::run(exec).await,

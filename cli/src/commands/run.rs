@@ -7,9 +7,6 @@ use thaw_api_types::{
     Encoding, EnsureTemplateRequest, ExecRequest, Language,
     client::{Client, ClientError},
 };
-use thaw_runner::RunnerLimits;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     pairs::environment,
@@ -17,8 +14,8 @@ use super::{
 };
 use crate::{
     arguments::Run,
-    daemon::{Daemon, Reach},
     exit::Exit,
+    inside::inside,
     logging::{self, LogFormat},
     output::{self, Progress},
     server::connect,
@@ -30,28 +27,20 @@ pub(super) async fn run(run: Run) -> Result<Exit> {
     if run.connection.server.is_none()
         && let Err(ClientError::Connect { .. }) = client.health().await
     {
-        return inside(&run, &request).await;
+        return alone(&run, request).await;
     }
     through(&client, &run, request).await
 }
 
 /// Nobody serves: a daemon inside this process does, for as long as the program runs.
-async fn inside(run: &Run, request: &ExecRequest) -> Result<Exit> {
+async fn alone(run: &Run, request: ExecRequest) -> Result<Exit> {
     logging::start(LogFormat::Text, "warn");
-    let (reach, key) = Reach::inside()?;
-    let daemon = Daemon::open(&run.storage, &reach, RunnerLimits::default())
-        .await
-        .context("no daemon runs, and one could not be started")?;
-    let client = Client::new(&format!("http://{}", daemon.address), Some(key.expose()))?;
-    let stop = CancellationToken::new();
-    let mut serving = JoinSet::new();
-    serving.spawn(daemon.serve(stop.clone()));
-    let ran = through(&client, run, request.clone()).await;
-    stop.cancel();
-    while let Some(served) = serving.join_next().await {
-        served??;
-    }
-    ran
+    let ran = inside(&run.storage, |client| async move {
+        // What fails in here is told as it is; only the daemon's own failure needs a word more.
+        Ok(through(&client, run, request).await)
+    });
+    ran.await
+        .context("no daemon runs, and one could not be started")?
 }
 
 /// Makes sure of the template first, so that whoever waits for an image sees how far it is.
@@ -92,6 +81,7 @@ fn request(run: &Run) -> Result<ExecRequest> {
         cwd: run.how.workdir.clone(),
         user: run.how.user.clone(),
         timeout_ms: timeout_ms(&run.how)?,
+        output_limit_bytes: run.how.output_limit,
         ..ExecRequest::default()
     };
     if let Some([language, code]) = run.code.as_deref() {

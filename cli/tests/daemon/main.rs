@@ -8,4 +8,6 @@
 
 mod auth;
 mod end_to_end;
+mod faults;
+mod init;
 mod support;

@@ -39,6 +39,11 @@ impl Daemon {
         Self::serve(prepared::storage(), arguments)
     }
 
+    /// On a storage root that a test has filled.
+    pub(crate) fn on(storage: TempDir) -> Self {
+        Self::serve(storage, &[])
+    }
+
     fn serve(storage: TempDir, arguments: &[&str]) -> Self {
         let arguments: Vec<_> = arguments.iter().map(|&word| word.to_owned()).collect();
         let (process, server) = serve(storage.path(), &arguments);
@@ -91,6 +96,28 @@ impl Daemon {
     pub(crate) fn vmms(&self) -> usize {
         let run = self.storage.path().join("run/vmm");
         fs::read_dir(run).map_or(0, Iterator::count)
+    }
+
+    /// The VMM processes that it has started, with the memory that each has resident, in KiB.
+    pub(crate) fn vmm_processes(&self) -> Vec<(u32, u64)> {
+        let parent = format!("PPid:\t{}", self.process.id());
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+            else {
+                continue;
+            };
+            let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+            let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            if let (true, Some(kib)) = (status.lines().any(|line| line == parent), resident) {
+                let kib = kib.trim().trim_end_matches(" kB").parse().unwrap();
+                found.push((pid, kib));
+            }
+        }
+        found
     }
 }
 
