@@ -9,6 +9,7 @@ mod deaths;
 mod execs;
 mod functions;
 mod left_behind;
+mod memory;
 mod pauses;
 mod stays;
 mod world;

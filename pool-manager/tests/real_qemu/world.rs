@@ -207,6 +207,22 @@ impl World {
         }
     }
 
+    /// Waits until there is an answer.
+    pub(crate) async fn eventually<T>(&self, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+        let looking = async {
+            loop {
+                if let Some(found) = look().await {
+                    return found;
+                }
+                let pause = Duration::from_millis(20);
+                let _ = tokio::time::timeout(pause, std::future::pending::<()>()).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), looking)
+            .await
+            .expect("it does not come")
+    }
+
     pub(crate) async fn full(&self) -> PoolInfo {
         self.pool_is(|pool| pool.parked >= 2 && pool.shells == 2 && pool.starting == 0)
             .await
