@@ -88,7 +88,13 @@ pub(crate) struct Storage {
     #[arg(long, value_enum, default_value_t, env = "THAW_ACCEL")]
     pub(crate) accel: Accel,
     /// How clones get their template's memory.
-    #[arg(long, value_enum, default_value_t, env = "THAW_MEMORY")]
+    #[arg(
+        id = "memory_mode",
+        long = "memory-mode",
+        value_enum,
+        default_value_t,
+        env = "THAW_MEMORY"
+    )]
     pub(crate) memory: Memory,
     /// How new templates are written to the disk.
     #[arg(long, value_enum, default_value_t, env = "THAW_TEMPLATE_FORMAT")]

@@ -29,3 +29,15 @@ fn main() -> std::process::ExitCode {
         .unwrap_or_else(|error| Exit::failed(&error));
     exit.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_two_arguments_of_a_command_have_one_name() {
+        Arguments::command().debug_assert();
+    }
+}
