@@ -35,6 +35,7 @@ demo: setup build ## Show it: a command and a code run, each in a fresh VM from 
 	@deploy/demo
 
 test: setup-test agent shim ## Run all tests, real VMs included.
+	@command -v cargo-nextest >/dev/null || cargo install --quiet --locked cargo-nextest
 	cargo nextest run --workspace --locked
 
 lint: ## fmt, clippy, doc and dependency checks, warnings denied.
