@@ -261,6 +261,11 @@ impl Leased {
         self.end_now();
     }
 
+    /// Why it was ended, where that was not wished for and is known.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
+
     /// Resolves when the machine was taken away.
     pub(crate) async fn gone(&self) {
         self.gone.cancelled().await;

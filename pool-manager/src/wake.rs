@@ -24,6 +24,17 @@ pub(crate) fn wake(name: &str) -> io::Result<Wake> {
     })
 }
 
+/// Makes the wake data of the machine `name` that was booted from its own disk: the disk knows its machine id.
+///
+/// # Errors
+/// When the kernel gives no random bytes.
+pub(crate) fn wake_booted(name: &str) -> io::Result<Wake> {
+    Ok(Wake {
+        hostname: Some(name.to_owned()),
+        ..rouse()?
+    })
+}
+
 /// What a machine needs that stood still and goes on as itself: it keeps its names.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::{fs, io};
 
-use super::{BootError, mounts::folder};
+use super::{BootError, mounts::folder, root::Disk};
 use crate::agent::Agent;
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -13,16 +13,19 @@ const TEMPLATE_HOSTNAME: &str = "thaw";
 /// The word of machine-id(5) for a machine that has none yet.
 const TEMPLATE_MACHINE_ID: &str = "uninitialized";
 
-/// Makes them in the writable layer.
+/// Makes them in the writable layer. On a disk that was used before they are there, and stay as they are.
 ///
 /// # Errors
 /// [`BootError::System`].
-pub(super) fn lay_out(agent: &Agent) -> Result<(), BootError> {
+pub(super) fn lay_out(agent: &Agent, disk: Disk) -> Result<(), BootError> {
     folder("/etc").map_err(BootError::system("make /etc"))?;
-    agent
-        .identity()
-        .lay_out(TEMPLATE_HOSTNAME, TEMPLATE_MACHINE_ID)
-        .map_err(BootError::system("write host name and machine id"))?;
+    match disk {
+        Disk::Fresh => agent
+            .identity()
+            .lay_out(TEMPLATE_HOSTNAME, TEMPLATE_MACHINE_ID)
+            .map_err(BootError::system("write host name and machine id"))?,
+        Disk::Used => agent.identity().leave_hosts(),
+    }
     resolv_conf().map_err(BootError::system("write /etc/resolv.conf"))?;
     nix::unistd::sethostname(TEMPLATE_HOSTNAME).map_err(BootError::system("set the host name"))
 }

@@ -11,7 +11,9 @@ use tokio::runtime::{Builder, Handle};
 use super::{
     BootError,
     cmdline::{Options, TransportKind},
-    console, files, limits, modules, mounts, power_off, root, sys,
+    console, files, limits, modules, mounts, power_off,
+    root::{self, Disk},
+    sys,
 };
 use crate::{
     agent::{Agent, Powers},
@@ -53,7 +55,7 @@ fn boot_and_serve() -> Result<Infallible, BootError> {
         .map_err(BootError::system("read the kernel's command line"))?;
     let options = Options::parse(&cmdline)?;
     modules::load()?;
-    root::assemble(options.root)?;
+    let disk = root::assemble(options.root)?;
     root::switch()?;
     mounts::late()?;
     limits::set()?;
@@ -62,12 +64,12 @@ fn boot_and_serve() -> Result<Infallible, BootError> {
         .enable_all()
         .build()
         .map_err(BootError::system("start the runtime"))?;
-    runtime.block_on(serve_forever(options.transport))
+    runtime.block_on(serve_forever(options.transport, disk))
 }
 
-async fn serve_forever(kind: TransportKind) -> Result<Infallible, BootError> {
+async fn serve_forever(kind: TransportKind, disk: Disk) -> Result<Infallible, BootError> {
     let agent = Agent::new(Powers::Guest, Handle::current());
-    files::lay_out(&agent)?;
+    files::lay_out(&agent, disk)?;
     let freezer = Freezer::open().map_err(BootError::system("open the hierarchy of cgroups"))?;
     agent.rest().freeze_with(freezer);
     let orphans = agent

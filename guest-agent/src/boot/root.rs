@@ -1,6 +1,6 @@
 //! The root file system: the image below, the scratch disk above, and the switch to it.
 
-use std::{env::set_current_dir, fs};
+use std::{env::set_current_dir, fs, path::Path};
 
 use nix::{mount::MsFlags, unistd::chroot};
 use thaw_guest_protocol::{ROOT_DEVICE, SCRATCH_DEVICE};
@@ -21,11 +21,20 @@ const NEW_ROOT: &str = "/root";
 const OVERLAY: &str = "lowerdir=/image,upperdir=/scratch/upper,workdir=/scratch/work,\
      index=off,metacopy=off,xino=off,redirect_dir=on";
 
+/// What the scratch disk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disk {
+    /// Nothing was written to it yet.
+    Fresh,
+    /// A machine has lived on it before.
+    Used,
+}
+
 /// Mounts both disks and joins them.
 ///
 /// # Errors
 /// [`BootError`].
-pub(super) fn assemble(kind: RootKind) -> Result<(), BootError> {
+pub(super) fn assemble(kind: RootKind) -> Result<Disk, BootError> {
     for path in [IMAGE, SCRATCH, NEW_ROOT] {
         folder(path).map_err(BootError::system("make a mount point"))?;
     }
@@ -44,11 +53,17 @@ pub(super) fn assemble(kind: RootKind) -> Result<(), BootError> {
         MsFlags::MS_NOATIME,
         "discard",
     )?;
+    let disk = if Path::new("/scratch/upper").exists() {
+        Disk::Used
+    } else {
+        Disk::Fresh
+    };
     for layer in ["/scratch/upper", "/scratch/work"] {
         folder(layer).map_err(BootError::system("make the layers of the scratch disk"))?;
     }
     let overlay = Some("overlay");
-    mount_at(overlay, NEW_ROOT, overlay, MsFlags::MS_NOATIME, OVERLAY)
+    mount_at(overlay, NEW_ROOT, overlay, MsFlags::MS_NOATIME, OVERLAY)?;
+    Ok(disk)
 }
 
 /// Makes it the root and frees the initramfs.

@@ -41,7 +41,12 @@ impl Identity {
         Ok(())
     }
 
-    /// Puts regular files where an image may have links, or nothing: first boot only.
+    /// Takes /etc/hosts for the user's: it was written in an earlier life of this machine.
+    pub(crate) fn leave_hosts(&self) {
+        *self.hosts.lock().unwrap_or_else(PoisonError::into_inner) = Some(String::new());
+    }
+
+    /// Puts regular files where an image may have links, or nothing: for a disk's first boot only.
     ///
     /// # Errors
     /// The first file that cannot be made.

@@ -22,7 +22,7 @@ use crate::{
     node_db::Recorded,
     pause::Life,
     template::root_fs,
-    wake::wake,
+    wake::wake_booted,
 };
 
 impl KeptVms {
@@ -86,7 +86,7 @@ impl KeptVms {
         get_ready(machine.guest(), &image)
             .await
             .map_err(control(&facts.id, "boot"))?;
-        let wake = wake(facts.id.as_str())
+        let wake = wake_booted(facts.id.as_str())
             .map_err(|error| VmError::Guest(ExecError::Lost(format!("no wake data: {error}"))))?;
         let opening = Opening {
             wake: Some(wake),

@@ -46,7 +46,7 @@ impl KeptVms {
         let event = VmEvent {
             id: vm.id().clone(),
             state: VmState::Stopped,
-            reason: reason(end),
+            reason: leased.reason().map_or_else(|| reason(end), str::to_owned),
         };
         tracing::warn!(vm = %event.id, reason = event.reason, "a VM that stays has ended");
         // Nobody may be listening.

@@ -95,8 +95,14 @@ async fn a_vm_is_powered_off_and_booted_from_its_own_disk() {
     let world = World::filled().await;
     let mut events = world.node.vm_events();
     let vm = kept(&world).await;
+    let machine_id = say(&world, &vm, "cat /etc/machine-id").await;
     // Not written back yet: powering off does that.
-    say(&world, &vm, "echo fresh >/etc/fresh").await;
+    say(
+        &world,
+        &vm,
+        "echo fresh >/etc/fresh; echo 10.1.2.3 friend >>/etc/hosts",
+    )
+    .await;
     world.node.pause(&vm).await.unwrap();
     world.node.power_off(&vm).await.unwrap();
     assert_eq!(state(&world, &vm).await, Some(VmState::Stopped));
@@ -105,7 +111,15 @@ async fn a_vm_is_powered_off_and_booted_from_its_own_disk() {
     world.node.boot(&vm).await.unwrap();
     let found = say(&world, &vm, "cat /etc/file /etc/fresh; hostname").await;
     assert_eq!(found, format!("kept\nfresh\n{vm}\n"));
-    let gone = world.run(&vm, shell("kill -0 $(cat /etc/pid)")).await;
+    let hosts = say(&world, &vm, "cat /etc/machine-id /etc/hosts").await;
+    assert!(hosts.starts_with(&machine_id), "{hosts}");
+    assert!(
+        hosts.contains(vm.as_str()) && hosts.ends_with("friend\n"),
+        "{hosts}"
+    );
+    let gone = world
+        .run(&vm, shell("cat /proc/[0-9]*/comm | grep -x sleep"))
+        .await;
     assert!(!gone.unwrap().ok(), "a program survived the power-off");
 
     // What was booted is adopted as what was restored is.
