@@ -11,3 +11,4 @@ mod end_to_end;
 mod faults;
 mod init;
 mod support;
+mod vms;

@@ -92,6 +92,15 @@ impl Daemon {
         (self.process, self.server) = serve(self.storage.path(), &self.arguments);
     }
 
+    /// Removes what would outlive the daemon, as a test that failed left it.
+    fn remove_vms(&self) {
+        let list = self.thaw(&["vm", "ls", "--json"]);
+        let list = serde_json::from_slice::<serde_json::Value>(&list.stdout).unwrap_or_default();
+        for vm in list["vms"].as_array().into_iter().flatten() {
+            self.thaw(&["vm", "rm", vm["id"].as_str().unwrap_or_default()]);
+        }
+    }
+
     /// VMMs of this daemon's storage root: their sockets lie in its run folder.
     pub(crate) fn vmms(&self) -> usize {
         let run = self.storage.path().join("run/vmm");
@@ -124,6 +133,7 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         if let Ok(None) = self.process.try_wait() {
+            self.remove_vms();
             self.stop(Signal::SIGTERM);
         }
     }
