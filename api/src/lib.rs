@@ -18,6 +18,7 @@ mod failure;
 mod gate;
 mod health;
 mod images;
+mod inside;
 mod listen;
 mod metrics;
 mod named;

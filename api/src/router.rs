@@ -16,6 +16,7 @@ use crate::{
     config::ApiConfig,
     error::ApiError,
     events, exec, gate, health, images,
+    inside::files,
     listen::Peer,
     observe, openapi, pools, snapshots,
     state::{App, OpenError},
@@ -95,6 +96,17 @@ pub(crate) fn routes() -> Routes {
                 .delete(snapshots::remove),
         )
         .route("/v1/events", get(events::follow))
+        .route("/v1/vms/{id}/files", get(files::list).delete(files::remove))
+        .route(
+            "/v1/vms/{id}/files/content",
+            get(files::read).put(files::write),
+        )
+        .route(
+            "/v1/vms/{id}/files/archive",
+            get(files::pack).put(files::unpack),
+        )
+        .route("/v1/vms/{id}/files/mkdir", post(files::make_directory))
+        .route("/v1/vms/{id}/files/move", post(files::move_file))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod inside;
 mod snapshot;
 mod vm;
 
@@ -13,6 +14,7 @@ use crate::{
     logging::LogFormat,
 };
 
+pub(crate) use inside::VmCopy;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use vm::{OneVm, Vm, VmCreate, VmFork, VmLs, VmTraits};
 

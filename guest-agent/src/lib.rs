@@ -8,6 +8,7 @@ mod boot;
 mod code;
 mod exec;
 mod failure;
+mod files;
 mod functions;
 mod operation;
 mod prepare;

@@ -12,6 +12,7 @@ use crate::{
     code::code,
     exec::{Custody, LastWill, exec},
     failure::OperationError,
+    files::files,
     functions::{invoke, load},
     prepare::{prepare, prove},
     report::{info, usage},
@@ -82,6 +83,7 @@ async fn run(
             drop(agent.rest().starting().await);
             Box::pin(invoke(request, wake_us, agent, input, output)).await
         }
+        Request::Files(operation) => files(operation, input, output).await,
         Request::Info => reply(output, &Reply::Info(info(agent))).await,
         Request::Usage => reply(output, &Reply::Usage(usage()?)).await,
         Request::Prepare { env } => {

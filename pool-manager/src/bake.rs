@@ -204,7 +204,7 @@ async fn info(guest: &GuestConnection) -> Result<AgentInfo, BakeError> {
     };
     match guest.call(&opening).await? {
         Reply::Info(info) => Ok(info),
-        Reply::Usage(_) | Reply::Done => Err(GuestError::Unexpected(FrameKind::Reply).into()),
+        _ => Err(GuestError::Unexpected(FrameKind::Reply).into()),
     }
 }
 

@@ -21,6 +21,7 @@ mod exec;
 mod exec_request;
 mod function_bake;
 mod images;
+mod inside;
 mod invoke;
 mod kept;
 mod lease;
@@ -49,6 +50,7 @@ mod wake;
 
 pub use config::{NodeConfig, NodeLimits};
 pub use error::{AdminError, BakeError, ExecError, LeaseError};
+pub use inside::{GuestStream, InsideRequest, StreamEvent, StreamInput};
 pub use local_node::{LocalNode, OpenError};
 pub use memory::{MemorySetup, RestoreFaults, TemplateFormat};
 pub use node::{

@@ -17,17 +17,17 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    AddImage, AdminError, ExecError, ExecHandle, ExecRequest, ImageInfo, Lease, LeaseError,
-    LeaseId, LeaseRequest, Node, NodeConfig, NodeDbError, NodeFigures, PoolInfo, PoolSettings,
-    RestoreFaults, SettingsError, StartKind, StorageLock, TemplateId, TemplateInfo,
-    TemplateSelector,
+    AddImage, AdminError, ExecError, ExecHandle, ExecRequest, GuestStream, ImageInfo,
+    InsideRequest, Lease, LeaseError, LeaseId, LeaseRequest, Node, NodeConfig, NodeDbError,
+    NodeFigures, PoolInfo, PoolSettings, RestoreFaults, SettingsError, StartKind, StorageLock,
+    TemplateId, TemplateInfo, TemplateSelector,
     bake::Baker,
     blocking::blocking,
     budget::Budget,
     counters::Counters,
     exec::{Allowance, pump},
     exec_request::agent_request,
-    images,
+    images, inside,
     kept::{KeptSetup, KeptVms, Leases},
     lease::Leased,
     memory::{NodeMemory, WorkingSets, watch_leased},
@@ -287,6 +287,18 @@ impl Node for LocalNode {
         let (handle, pumping) = pump(leased, started, allowance);
         self.tracker.spawn(pumping);
         Ok(handle)
+    }
+
+    async fn inside(
+        &self,
+        lease: &LeaseId,
+        request: InsideRequest,
+    ) -> Result<GuestStream, ExecError> {
+        let leased = self.leased(lease)?;
+        let started = leased.start(request.into_agent_request()).await?;
+        let (stream, pumping) = inside::pump(leased, started);
+        self.tracker.spawn(pumping);
+        Ok(stream)
     }
 
     fn release(&self, lease: &LeaseId) {

@@ -14,7 +14,8 @@ use thaw_vmm::{
 use tokio::sync::mpsc;
 
 use crate::{
-    NodeFunctions, NodeSnapshots, NodeVms, RestoreFaults, SnapshotId, TemplateFormat,
+    GuestStream, InsideRequest, NodeFunctions, NodeSnapshots, NodeVms, RestoreFaults, SnapshotId,
+    TemplateFormat,
     error::{AdminError, ExecError, LeaseError},
 };
 
@@ -31,6 +32,15 @@ pub trait Node: NodeFunctions + NodeSnapshots + NodeVms {
     ///
     /// Dropping the handle ends what runs.
     async fn exec(&self, lease: &LeaseId, request: ExecRequest) -> Result<ExecHandle, ExecError>;
+
+    /// Does something inside a leased clone besides running a program. The first request of a lease wakes the clone.
+    ///
+    /// Dropping the stream ends the operation.
+    async fn inside(
+        &self,
+        lease: &LeaseId,
+        request: InsideRequest,
+    ) -> Result<GuestStream, ExecError>;
 
     /// Gives a lease back; its VM is gone within a second. Unknown ids are ignored. Returns at once.
     fn release(&self, lease: &LeaseId);

@@ -125,15 +125,23 @@ impl Runner {
         id_or_name: &str,
         mut exec: ExecRequest,
     ) -> Result<RunningExec, VmError> {
-        let permit = admit(&self.0.execs).ok_or(VmError::TooManyExecs {
-            limit: self.0.limits.execs,
-        })?;
+        let permit = self.admit_into_vm()?;
         let pass = self.enter(id_or_name).await?;
         let own = std::mem::take(&mut exec.env);
         exec.env.extend(pass.env().clone());
         exec.env.extend(own);
         let handle = self.0.node.exec(pass.id(), exec).await?;
         Ok(RunningExec::reused(handle, pass, permit))
+    }
+
+    /// A place for something that is done in a VM that stays.
+    ///
+    /// # Errors
+    /// [`VmError::TooManyExecs`].
+    pub(crate) fn admit_into_vm(&self) -> Result<OwnedSemaphorePermit, VmError> {
+        admit(&self.0.execs).ok_or(VmError::TooManyExecs {
+            limit: self.0.limits.execs,
+        })
     }
 
     /// Refuses what is new from now on, and tells those who follow events that no more come.

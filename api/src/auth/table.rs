@@ -83,6 +83,15 @@ pub(crate) const TABLE: &[Row] = &[
     row("PATCH",  "/v1/snapshots/{id}", MANAGE),
     row("DELETE", "/v1/snapshots/{id}", MANAGE),
     row("GET",    "/v1/events", READ),
+    // Inside a VM. What its files hold is as much the guest's as what a program prints.
+    row("GET",    "/v1/vms/{id}/files", READ),
+    row("DELETE", "/v1/vms/{id}/files", INVOKE),
+    row("GET",    "/v1/vms/{id}/files/content", INVOKE),
+    row("PUT",    "/v1/vms/{id}/files/content", INVOKE),
+    row("GET",    "/v1/vms/{id}/files/archive", INVOKE),
+    row("PUT",    "/v1/vms/{id}/files/archive", INVOKE),
+    row("POST",   "/v1/vms/{id}/files/mkdir", INVOKE),
+    row("POST",   "/v1/vms/{id}/files/move", INVOKE),
     // The server itself.
     row("GET",    "/healthz", OPEN),
     row("GET",    "/readyz", OPEN),

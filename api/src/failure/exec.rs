@@ -41,6 +41,19 @@ fn code_of(kind: FailureKind) -> ErrorCode {
         FailureKind::NoInterpreter => ErrorCode::NoInterpreter,
         FailureKind::BadRequest => ErrorCode::InvalidRequest,
         FailureKind::Exhausted => ErrorCode::GuestExhausted,
+        FailureKind::NotFound => ErrorCode::FileNotFound,
+        FailureKind::Exists => ErrorCode::FileExists,
+        FailureKind::IsADirectory => ErrorCode::IsADirectory,
+        FailureKind::NotADirectory => ErrorCode::NotADirectory,
+        FailureKind::NotAFile => ErrorCode::NotAFile,
+        FailureKind::NotEmpty => ErrorCode::DirectoryNotEmpty,
+        FailureKind::Permission | FailureKind::ReadOnly => ErrorCode::FileNotPermitted,
+        FailureKind::NoSpace => ErrorCode::GuestDiskFull,
+        FailureKind::TooLarge => ErrorCode::FileTooLarge,
+        FailureKind::OutOfRange => ErrorCode::RangeNotSatisfiable,
+        FailureKind::NameTooLong => ErrorCode::PathTooLong,
+        FailureKind::BadData => ErrorCode::BadContent,
+        FailureKind::CutOff => ErrorCode::BodyCutOff,
         FailureKind::Wake | FailureKind::System | FailureKind::Unknown => ErrorCode::GuestFailed,
     }
 }
@@ -53,6 +66,14 @@ fn refused(kind: FailureKind, answer: ApiError) -> ApiError {
         FailureKind::NoInterpreter => {
             answer.hint("use an image with this language, such as python, or argv")
         }
+        FailureKind::IsADirectory => answer.hint("folders go as tar archives: /files/archive"),
+        FailureKind::NotEmpty => answer.hint("recursive=true removes what is in it"),
+        FailureKind::Exists => answer.hint("choose another path, or remove what is there first"),
+        FailureKind::NotFound => {
+            answer.hint("parents=true makes the folders on the way to what is written")
+        }
+        FailureKind::NoSpace => answer.hint("remove files in the VM"),
+        FailureKind::BadData => answer.hint("send a tar archive that is not compressed"),
         FailureKind::Exhausted => answer.hint("give the VM more with memory_mib"),
         _ => answer,
     }

@@ -3,7 +3,9 @@
 use thaw_api_types as types;
 use utoipa::OpenApi;
 
-use crate::{auth::http, events, exec, health, images, pools, snapshots, templates, vms};
+use crate::{
+    auth::http, events, exec, health, images, inside::files, pools, snapshots, templates, vms,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +25,8 @@ use crate::{auth::http, events, exec, health, images, pools, snapshots, template
         vms::pause, vms::resume, vms::stop, vms::start, vms::snapshot, vms::fork,
         snapshots::list, snapshots::find, snapshots::change, snapshots::remove,
         events::follow,
+        files::list, files::remove, files::read, files::write, files::pack, files::unpack,
+        files::make_directory, files::move_file,
         health::healthz, health::readyz, health::metrics,
     ),
     components(schemas(types::ErrorCode, types::ExecExit, types::OutputChunk, types::ProgressEvent,
@@ -36,6 +40,7 @@ use crate::{auth::http, events, exec, health, images, pools, snapshots, template
         (name = "auth", description = "Who may do what"),
         (name = "snapshots", description = "What VMs were at one moment, to make VMs of"),
         (name = "events", description = "What happens to VMs and snapshots"),
+        (name = "inside", description = "What happens inside a VM"),
         (name = "server", description = "The server itself"),
     ),
 )]

@@ -197,6 +197,30 @@ error_codes! {
     SnapshotFailed = "snapshot_failed", 502;
     /// Too many programs run in this VM at once.
     VmBusy = "vm_busy", 429;
+    /// There is no such file or folder in the VM.
+    FileNotFound = "file_not_found", 404;
+    /// There is a file or folder of that name already.
+    FileExists = "file_exists", 409;
+    /// The path names a folder where a file is needed.
+    IsADirectory = "is_a_directory", 409;
+    /// The path, or a part of it, is no folder.
+    NotADirectory = "not_a_directory", 409;
+    /// The path names a device, pipe or socket where a file is needed.
+    NotAFile = "not_a_file", 409;
+    /// The folder is not empty.
+    DirectoryNotEmpty = "directory_not_empty", 409;
+    /// The VM's system does not permit it.
+    FileNotPermitted = "file_not_permitted", 403;
+    /// The VM's disk is full.
+    GuestDiskFull = "guest_disk_full", 507;
+    /// The file is larger than the VM's file system allows.
+    FileTooLarge = "file_too_large", 413;
+    /// The range lies beyond the end of the file.
+    RangeNotSatisfiable = "range_not_satisfiable", 416;
+    /// The path, or a name in it, is longer than Linux allows.
+    PathTooLong = "path_too_long", 422;
+    /// What was sent is not what it should be, for example no tar archive.
+    BadContent = "bad_content", 422;
     /// The server failed; its log says more.
     Internal = "internal", 500;
 }

@@ -10,6 +10,7 @@ pub mod client;
 mod error;
 mod event;
 mod exec;
+mod file;
 mod image;
 pub mod limits;
 mod node;
@@ -31,6 +32,7 @@ pub use exec::{
     Encoding, ExecExit, ExecRequest, ExecResponse, InstanceChoice, Language, Network, StartKind,
     TimingsUs, VmExecRequest,
 };
+pub use file::{FileInfo, FileKind, FileListing, MakeDirectoryRequest, MoveFileRequest};
 pub use image::{
     AddImageRequest, ImageConfig, ImageInfo, ImageList, RegistryAuth, UploadKind, UploadQuery,
 };

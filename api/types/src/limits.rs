@@ -34,6 +34,12 @@ pub const MAX_JSON_BODY_BYTES: usize = 16 << 20;
 pub const MAX_PROGRAM_BYTES: usize = 960 << 10;
 /// The longest life of a key that ends at all, in seconds: a hundred years.
 pub const MAX_KEY_LIFETIME_S: u64 = 3_153_600_000;
+/// How many entries of a folder a request gets when it does not say.
+pub const DEFAULT_LIST_ENTRIES: u32 = 1_000;
+/// The most entries of a folder that one request gets.
+pub const MAX_LIST_ENTRIES: u32 = 10_000;
+/// The longest path inside a VM, in bytes: that of Linux.
+pub const MAX_PATH_BYTES: usize = 4_095;
 /// The longest name of an image, template or VM, in characters.
 pub const MAX_NAME_CHARS: usize = 128;
 /// The most that a VM's own environment may take as JSON, in bytes: 64 KiB.

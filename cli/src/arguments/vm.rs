@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use thaw_api_types::VmState;
 
-use super::Connection;
+use super::{Connection, VmCopy};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Vm {
@@ -38,6 +38,8 @@ pub(crate) enum Vm {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Copy files and folders into and out of one.
+    Cp(VmCopy),
     /// Make more VMs that begin where this one is now, and print their ids.
     Fork(VmFork),
     /// Take a snapshot of one, and print the snapshot's id.

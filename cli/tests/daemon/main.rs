@@ -10,5 +10,6 @@ mod auth;
 mod end_to_end;
 mod faults;
 mod init;
+mod inside;
 mod support;
 mod vms;

@@ -25,6 +25,10 @@ pub enum FrameKind {
     StdinEnd = 0x03,
     /// JSON [`Control`](crate::Control).
     Control = 0x04,
+    /// Raw bytes of a file, an archive or a connection, in either direction.
+    Data = 0x05,
+    /// No more [`Data`](Self::Data) from this side; the payload is empty.
+    DataEnd = 0x06,
     /// Raw bytes of the program's standard output (of a PTY: everything).
     Stdout = 0x10,
     /// Raw bytes of the program's standard error.
@@ -41,6 +45,8 @@ pub enum FrameKind {
     Result = 0x16,
     /// JSON [`Invoked`](crate::Invoked); the last frame of an invocation.
     Invoked = 0x17,
+    /// JSON [`Reply`](crate::Reply): the operation can be done and its data follow.
+    Begun = 0x18,
 }
 
 impl FrameKind {
@@ -50,6 +56,8 @@ impl FrameKind {
             0x02 => Self::Stdin,
             0x03 => Self::StdinEnd,
             0x04 => Self::Control,
+            0x05 => Self::Data,
+            0x06 => Self::DataEnd,
             0x10 => Self::Stdout,
             0x11 => Self::Stderr,
             0x12 => Self::Exit,
@@ -58,6 +66,7 @@ impl FrameKind {
             0x15 => Self::ResultHead,
             0x16 => Self::Result,
             0x17 => Self::Invoked,
+            0x18 => Self::Begun,
             _ => return None,
         })
     }
@@ -210,6 +219,8 @@ mod tests {
             FrameKind::Stdin,
             FrameKind::StdinEnd,
             FrameKind::Control,
+            FrameKind::Data,
+            FrameKind::DataEnd,
             FrameKind::Stdout,
             FrameKind::Stderr,
             FrameKind::Exit,
@@ -218,6 +229,7 @@ mod tests {
             FrameKind::ResultHead,
             FrameKind::Result,
             FrameKind::Invoked,
+            FrameKind::Begun,
         ])
     }
 

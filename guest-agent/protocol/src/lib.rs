@@ -8,6 +8,8 @@
 //!   Opening {wake?, request}  ───────►             the operation, and what a restored clone must put right first
 //!   Stdin* StdinEnd?          ───────►
 //!   Control*                  ───────►             signals and window sizes of a running program
+//!   Data* DataEnd?            ◄──────►             a file, an archive or a connection, either way
+//!                             ◄───────   Begun?    what follows, before the first byte of it
 //!                             ◄───────   Stdout* Stderr*          an exec's or code run's output
 //!                             ◄───────   Exit | Reply | Failed    exactly one, and the last frame
 //! ```
@@ -17,11 +19,14 @@
 //! version; data payloads are raw bytes. The guest's side is never trusted: every length is checked
 //! against [`MAX_FRAME_BYTES`] before a byte is buffered.
 
+mod files;
 mod frame;
 mod function;
 mod message;
+mod path;
 mod secret_bytes;
 
+pub use files::{FileInfo, FileKind, FileOperation};
 pub use frame::{Frame, FrameDecoder, FrameError, FrameKind, MAX_FRAME_BYTES, encode, encode_json};
 pub use function::{
     CODE_FOLDER, FunctionKind, Invoke, Invoked, LoadFunction, Outcome, PORT_VARIABLE, ResultHead,
@@ -30,12 +35,13 @@ pub use message::{
     AgentInfo, CodeRun, Control, Exec, Exit, ExitStatus, Failure, FailureKind, GuestTimings,
     GuestUsage, Language, Opening, Program, PtySize, Reply, Request, Wake,
 };
+pub use path::{GuestPath, MAX_PATH_BYTES};
 pub use secret_bytes::SecretBytes;
 
 /// The version of this conversation; an agent is baked into its template and states its own in [`AgentInfo`].
 ///
 /// The daemon speaks to agents of this version and of the one before it.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// The name of the virtio-serial port that carries the connection where there is no vsock.
 pub const PORT_NAME: &str = "thaw.agent.0";

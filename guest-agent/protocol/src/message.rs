@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Invoke, LoadFunction, SecretBytes};
+use crate::{FileInfo, FileOperation, Invoke, LoadFunction, SecretBytes};
 
 /// The first frame of every stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ pub enum Request {
     Info,
     /// Say what is used; replies [`Reply::Usage`].
     Usage,
+    /// Do something with the guest's files; see [`FileOperation`] for what it replies.
+    Files(FileOperation),
     /// Get ready to be frozen into a template: start interpreters, go once through the paths that
     /// will be taken, write back and drop what need not be kept; replies [`Reply::Done`].
     Prepare {
@@ -205,6 +207,23 @@ pub enum Reply {
     Info(AgentInfo),
     /// What is used.
     Usage(GuestUsage),
+    /// A file as it is now.
+    File(FileInfo),
+    /// A file whose content follows.
+    Content {
+        /// The file.
+        info: FileInfo,
+        /// Where the content begins.
+        offset_bytes: u64,
+        /// How much follows; absent for files whose size their file system does not know (/proc).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        length_bytes: Option<u64>,
+    },
+    /// The end of a list of entries.
+    Listed {
+        /// There are entries after the last one that was sent.
+        more: bool,
+    },
     /// It is done.
     Done,
 }
@@ -268,6 +287,34 @@ pub enum FailureKind {
     BadRequest,
     /// The guest is out of memory, processes or disk.
     Exhausted,
+    /// There is no such file or folder.
+    NotFound,
+    /// It is there already.
+    Exists,
+    /// A folder where something else is needed.
+    IsADirectory,
+    /// Something else where a folder is needed.
+    NotADirectory,
+    /// A device, pipe or socket where a file is needed.
+    NotAFile,
+    /// A folder that is not empty.
+    NotEmpty,
+    /// The guest's system does not permit it, even to root.
+    Permission,
+    /// The file system can only be read.
+    ReadOnly,
+    /// The guest's disk is full.
+    NoSpace,
+    /// Larger than the file system or a limit of the agent allows.
+    TooLarge,
+    /// An offset beyond the end of a file.
+    OutOfRange,
+    /// A path, or a name in it, that is longer than the guest's system allows.
+    NameTooLong,
+    /// The bytes sent are not what they should be, for example no tar archive.
+    BadData,
+    /// The data ended before they were whole.
+    CutOff,
     /// Anything else that the guest's system refused.
     System,
     /// A kind of a later version.

@@ -21,6 +21,12 @@ use crate::{
     transport,
 };
 
+/// Operations on files at once; more wait for their turn.
+const FILE_THREADS: usize = 64;
+
+/// Removing a tree takes a frame of the stack for each level. Only what is used takes memory.
+const STACK_BYTES: usize = 16 << 20;
+
 /// This machine, as its PID 1 sees it.
 #[derive(Debug)]
 pub struct Machine {
@@ -62,6 +68,8 @@ fn boot_and_serve() -> Result<Infallible, BootError> {
     loopback()?;
     let runtime = Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(FILE_THREADS)
+        .thread_stack_size(STACK_BYTES)
         .build()
         .map_err(BootError::system("start the runtime"))?;
     runtime.block_on(serve_forever(options.transport, disk))

@@ -138,6 +138,39 @@ pub(crate) struct Talk {
     decoder: FrameDecoder,
 }
 
+async fn next_frame(reader: &mut ReadHalf<Stream>, decoder: &mut FrameDecoder) -> Option<Frame> {
+    let mut chunk = [0; 8192];
+    loop {
+        if let Some(frame) = decoder.next_frame().unwrap() {
+            return Some(frame);
+        }
+        let read = reader.read(&mut chunk).await.unwrap();
+        if read == 0 {
+            assert!(decoder.is_at_boundary());
+            return None;
+        }
+        decoder.push(&chunk[..read]);
+    }
+}
+
+async fn receive(
+    mut reader: ReadHalf<Stream>,
+    mut decoder: FrameDecoder,
+) -> Result<(Option<Reply>, Vec<u8>, Reply), Failure> {
+    let (mut begun, mut data) = (None, Vec::new());
+    loop {
+        let frame = next_frame(&mut reader, &mut decoder).await;
+        let frame = frame.expect("no last frame");
+        match frame.kind {
+            FrameKind::Begun => begun = Some(frame.json().unwrap()),
+            FrameKind::Data => data.extend_from_slice(&frame.payload),
+            FrameKind::Reply => return Ok((begun, data, frame.json().unwrap())),
+            FrameKind::Failed => return Err(frame.json().unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// What came of a program.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -176,6 +209,56 @@ impl Talk {
         self.send(&out).await;
     }
 
+    /// Sends the content of a file or archive; whether all of it was taken.
+    pub(crate) async fn data(&mut self, bytes: &[u8]) -> bool {
+        let mut out = BytesMut::new();
+        for chunk in bytes.chunks(32 * 1024) {
+            encode(FrameKind::Data, chunk, &mut out).unwrap();
+            if self.writer.write_all(&out.split()).await.is_err() {
+                return false;
+            }
+        }
+        self.writer.flush().await.is_ok()
+    }
+
+    /// Sends all of the content unless the agent has had enough of it, and returns what it says.
+    pub(crate) async fn upload(self, content: &[u8]) -> Result<Reply, Failure> {
+        let Self {
+            reader,
+            mut writer,
+            decoder,
+        } = self;
+        let mut out = BytesMut::new();
+        for chunk in content.chunks(32 * 1024) {
+            encode(FrameKind::Data, chunk, &mut out).unwrap();
+        }
+        encode(FrameKind::DataEnd, &[], &mut out).unwrap();
+        let send = async {
+            if writer.write_all(&out).await.is_ok() {
+                let _ = writer.flush().await;
+            }
+            std::future::pending::<()>().await
+        };
+        let receive = receive(reader, decoder);
+        tokio::select! {
+            received = receive => received.map(|(_, _, reply)| reply),
+            () = send => unreachable!("it never ends"),
+        }
+    }
+
+    pub(crate) async fn end_data(&mut self) {
+        let mut out = BytesMut::new();
+        encode(FrameKind::DataEnd, &[], &mut out).unwrap();
+        self.send(&out).await;
+    }
+
+    /// What the agent sends: how it began, its data, and the reply.
+    pub(crate) async fn content(self) -> Result<(Option<Reply>, Vec<u8>, Reply), Failure> {
+        // A host that closes its side has left.
+        let (reader, _writer) = (self.reader, self.writer);
+        receive(reader, self.decoder).await
+    }
+
     pub(crate) async fn control(&mut self, control: Control) {
         let mut out = BytesMut::new();
         encode_json(FrameKind::Control, &control, &mut out).unwrap();
@@ -184,18 +267,7 @@ impl Talk {
 
     /// The next frame; `None` at the end of the stream.
     pub(crate) async fn frame(&mut self) -> Option<Frame> {
-        let mut chunk = [0; 8192];
-        loop {
-            if let Some(frame) = self.decoder.next_frame().unwrap() {
-                return Some(frame);
-            }
-            let read = self.reader.read(&mut chunk).await.unwrap();
-            if read == 0 {
-                assert!(self.decoder.is_at_boundary());
-                return None;
-            }
-            self.decoder.push(&chunk[..read]);
-        }
+        next_frame(&mut self.reader, &mut self.decoder).await
     }
 
     /// Everything until the end.

@@ -40,7 +40,9 @@ pub use engine::{Adopted, Engine, EngineIdentity, Machine, Shell};
 pub use error::{AdoptError, ControlError, RestoreError, StartError};
 #[cfg(feature = "fake")]
 pub use fake::{FakeEngine, FakeFaults};
-pub use guest::{GuestConnection, GuestError, InvocationOutput, Output, RunInput, RunOutput};
+pub use guest::{
+    GuestConnection, GuestError, InvocationOutput, Output, Piece, RunInput, RunOutput,
+};
 pub use jail::{Jail, UidRange};
 pub use kernel::{GuestKernel, KernelError};
 pub use mark::ProcessMark;

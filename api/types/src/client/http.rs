@@ -109,7 +109,10 @@ impl Client {
         Ok(())
     }
 
-    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+    pub(super) async fn json<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<T, ClientError> {
         let response = self.answer(request).await?;
         response.json().await.map_err(ClientError::Answer)
     }

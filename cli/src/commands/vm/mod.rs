@@ -1,8 +1,11 @@
 //! `thaw vm`
 
+mod cp;
 mod create;
 mod fork;
 mod list;
+mod local;
+mod place;
 
 use anyhow::Result;
 use thaw_api_types::{ChangeVmRequest, TakeSnapshotRequest, VmInfo};
@@ -23,6 +26,7 @@ pub(super) use create::create_request;
 pub(super) async fn run(vm: Vm) -> Result<Exit> {
     match vm {
         Vm::Create(wanted) => create::run(wanted).await,
+        Vm::Cp(copy) => cp::run(copy).await,
         Vm::Ls(wanted) => list::run(wanted).await,
         Vm::Fork(wanted) => fork::run(wanted).await,
         Vm::Inspect(OneVm { vm, connection }) => {

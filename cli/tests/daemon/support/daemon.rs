@@ -60,6 +60,11 @@ impl Daemon {
         self.storage.path()
     }
 
+    /// Where it listens: `http://…`.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     /// Runs a command of `thaw` against it.
     pub(crate) fn thaw(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()

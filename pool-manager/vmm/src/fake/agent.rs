@@ -119,9 +119,12 @@ async fn operate(stream: Stream, mut guest: Guest) {
                 .process
                 .end(EndKind::Exited(0), "reboot: Power down\n");
         }
-        Request::Usage => {
+        Request::Usage | Request::Files(_) => {
             output
-                .fail(FailureKind::System, "a fake guest uses nothing")
+                .fail(
+                    FailureKind::System,
+                    "a fake guest has no files and no figures",
+                )
                 .await
         }
     }

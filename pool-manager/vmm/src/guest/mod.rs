@@ -4,9 +4,11 @@ mod connection;
 mod error;
 mod invocation;
 mod run;
+mod stream;
 pub(crate) mod vsock;
 
 pub use connection::GuestConnection;
 pub use error::GuestError;
 pub use invocation::InvocationOutput;
 pub use run::{Output, RunInput, RunOutput};
+pub use stream::Piece;

@@ -38,7 +38,7 @@ pub(super) async fn start(
 #[derive(Debug)]
 pub struct RunInput {
     writer: WriteHalf<Stream>,
-    buffer: BytesMut,
+    pub(super) buffer: BytesMut,
 }
 
 impl RunInput {
@@ -76,7 +76,7 @@ impl RunInput {
         self.send().await
     }
 
-    async fn send(&mut self) -> Result<(), GuestError> {
+    pub(super) async fn send(&mut self) -> Result<(), GuestError> {
         let frames = self.buffer.split();
         self.writer.write_all(&frames).await?;
         self.writer.flush().await?;
