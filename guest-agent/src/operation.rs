@@ -96,8 +96,8 @@ async fn run(
             prove(agent).await?;
             reply(output, &Reply::Done).await
         }
-        Request::Quiesce => {
-            agent.rest().quiesce().await?;
+        Request::Quiesce { handover } => {
+            agent.rest().quiesce(handover).await?;
             reply(output, &Reply::Done).await
         }
         Request::Continue => {

@@ -95,7 +95,10 @@ async fn a_program_asked_for_at_rest_starts_when_the_guest_goes_on() {
 }
 
 async fn quiesce(host: &Host) {
-    let reply = host.call(Request::Quiesce).await.unwrap();
+    let reply = host
+        .call(Request::Quiesce { handover: None })
+        .await
+        .unwrap();
     assert!(matches!(reply, Reply::Done));
 }
 

@@ -67,7 +67,7 @@ impl StandstillError {
 /// # Cancel safety
 /// Not cancel safe: the programs may be at rest in a machine that runs.
 pub(crate) async fn halt(machine: &dyn Machine) -> Result<(), StandstillError> {
-    let stopped = match call(machine, Request::Quiesce, None).await {
+    let stopped = match call(machine, Request::Quiesce { handover: None }, None).await {
         Ok(()) => machine.pause().await.map_err(StandstillError::from),
         Err(error) => Err(error),
     };

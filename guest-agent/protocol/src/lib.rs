@@ -22,6 +22,7 @@
 mod files;
 mod frame;
 mod function;
+mod handover;
 mod message;
 mod path;
 mod secret_bytes;
@@ -31,6 +32,7 @@ pub use frame::{Frame, FrameDecoder, FrameError, FrameKind, MAX_FRAME_BYTES, enc
 pub use function::{
     CODE_FOLDER, FunctionKind, Invoke, Invoked, LoadFunction, Outcome, PORT_VARIABLE, ResultHead,
 };
+pub use handover::{HANDOVER_BYTES, Handover, HandoverScan};
 pub use message::{
     AgentInfo, CodeRun, Control, Exec, Exit, ExitStatus, Failure, FailureKind, GuestTimings,
     GuestUsage, Language, Opening, Program, PtySize, Reply, Request, Wake,

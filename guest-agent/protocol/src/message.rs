@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FileInfo, FileOperation, Invoke, LoadFunction, SecretBytes};
+use crate::{FileInfo, FileOperation, Handover, Invoke, LoadFunction, SecretBytes};
 
 /// The first frame of every stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,7 +61,12 @@ pub enum Request {
     /// within 5 seconds is a failure, and then all go on.
     ///
     /// A guest at rest whose connection ends keeps its programs: the host went on elsewhere.
-    Quiesce,
+    Quiesce {
+        /// The word with which another host takes over the connection until [`Request::Continue`]; a later
+        /// one takes the place of an earlier one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handover: Option<Handover>,
+    },
     /// Let the programs go on, after what came with the opening was put right; replies [`Reply::Done`]. It
     /// is no error when they run.
     Continue,

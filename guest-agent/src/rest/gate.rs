@@ -2,15 +2,15 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use thaw_guest_protocol::FailureKind;
+use thaw_guest_protocol::{FailureKind, Handover};
 use tokio::{
-    sync::{Mutex, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
+    sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
     time::timeout,
 };
 
@@ -28,8 +28,10 @@ pub(crate) struct Rest {
     freezer: OnceLock<Freezer>,
     /// Read by those who start a program, written by those who bring all to rest.
     gate: Arc<RwLock<()>>,
-    standing: Mutex<Option<Standing>>,
+    standing: tokio::sync::Mutex<Option<Standing>>,
     at_rest: AtomicBool,
+    /// The word of who may take over the connection while programs stand still.
+    handover: Mutex<Option<Handover>>,
 }
 
 /// Programs stand still for as long as this is there.
@@ -63,16 +65,28 @@ impl Rest {
         self.at_rest.load(Ordering::Relaxed)
     }
 
-    /// Brings every program to rest; does nothing when all are.
+    /// The word with which another host may take over the connection now.
+    pub(crate) fn handover(&self) -> Option<Handover> {
+        self.word().clone()
+    }
+
+    fn word(&self) -> MutexGuard<'_, Option<Handover>> {
+        // Every update is one assignment, so a panic elsewhere can't have left it half-done.
+        self.handover.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings every program to rest, and lets whoever knows `handover` take over the connection. Programs
+    /// that are at rest stay so.
     ///
     /// # Errors
     /// When one does not stand still in time, or the kernel refuses; all go on then.
     ///
     /// # Cancel safety
     /// Dropped before it returns, all go on.
-    pub(crate) async fn quiesce(&self) -> Result<(), OperationError> {
+    pub(crate) async fn quiesce(&self, handover: Option<Handover>) -> Result<(), OperationError> {
         let mut standing = self.standing.lock().await;
         if standing.is_some() {
+            *self.word() = handover;
             return Ok(());
         }
         let quiet = timeout(PATIENCE, self.stand_still()).await.map_err(|_| {
@@ -82,6 +96,7 @@ impl Rest {
             )
         })??;
         *standing = Some(quiet);
+        *self.word() = handover;
         self.at_rest.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -89,6 +104,7 @@ impl Rest {
     /// Lets the programs go on; does nothing when they run.
     pub(crate) async fn go_on(&self) {
         let standing = self.standing.lock().await.take();
+        *self.word() = None;
         self.at_rest.store(false, Ordering::Relaxed);
         drop(standing);
     }

@@ -37,11 +37,11 @@ pub(crate) async fn serial(agent: Agent) -> Result<Infallible, BootError> {
         port.host_is_there()
             .await
             .map_err(BootError::system("wait for the host"))?;
-        let mut sessions = Sessions::new(port);
+        let mut sessions = Sessions::new(port, agent.clone());
         loop {
             // However a session ends, the next one may begin; its own host has been told by its end.
             let _ = serve(&mut sessions, agent.clone()).await;
-            if !sessions.next_session() {
+            if !sessions.next_session().await {
                 break;
             }
         }

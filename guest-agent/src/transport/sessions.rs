@@ -3,6 +3,9 @@
 //! A host that closes the port and comes back before the guest has run in between, as happens
 //! around every freeze, is not seen to have been away. But its multiplexer starts over: stream 1 is
 //! opened a second time. There the old session ends and the next one begins, with that very frame.
+//!
+//! A copy of a running machine has half a session in its memory, cut in the middle of a frame. Its host begins
+//! with the word that was left for it: everything before that is void, everything after it is the next session.
 
 use std::{
     io,
@@ -10,7 +13,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use thaw_guest_protocol::{Handover, HandoverScan};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+
+use crate::agent::Agent;
 
 /// Frame header of the yamux specification: version, type, flags (2), stream (4), length (4), big endian.
 const HEADER_BYTES: usize = 12;
@@ -22,18 +28,26 @@ const FIRST_STREAM: [u8; 4] = [0, 0, 0, 1];
 #[derive(Debug)]
 pub(super) struct Sessions<T> {
     io: T,
+    agent: Agent,
     scan: Scan,
+    /// Looks for the word of the next host, while there is one.
+    takeover: Option<HandoverScan>,
     /// What has been read of the next session, and how much of it has been given out; at most one
     /// read of the multiplexer and one header.
     begun: Vec<u8>,
     given: usize,
     ended: bool,
+    /// Another host has taken over, which is to be told so.
+    taken_over: Option<Handover>,
 }
 
 impl<T> Sessions<T> {
-    pub(super) fn new(io: T) -> Self {
+    pub(super) fn new(io: T, agent: Agent) -> Self {
         Self {
             io,
+            agent,
+            takeover: None,
+            taken_over: None,
             scan: Scan::default(),
             begun: Vec::new(),
             given: 0,
@@ -41,14 +55,32 @@ impl<T> Sessions<T> {
         }
     }
 
-    /// Goes on with the next session, if its beginning is what ended the last one.
-    pub(super) fn next_session(&mut self) -> bool {
-        self.scan = Scan::default();
-        std::mem::take(&mut self.ended)
+    /// Where the bytes behind the next host's word begin, if they do here.
+    fn word_in(&mut self, fresh: &[u8]) -> Option<(usize, Handover)> {
+        let word = self.agent.rest().handover()?;
+        if self
+            .takeover
+            .as_ref()
+            .is_none_or(|scan| *scan.word() != word)
+        {
+            self.takeover = Some(HandoverScan::new(word.clone()));
+        }
+        let at = self.takeover.as_mut()?.feed(fresh)?;
+        self.takeover = None;
+        Some((at, word))
     }
 
     /// Cuts what was just read where a new session begins in it.
     fn cut(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let fresh = &buf.filled()[before..];
+        if let Some((at, word)) = self.word_in(fresh) {
+            let mut begun = fresh[at..].to_vec();
+            begun.extend_from_slice(&self.begun[self.given..]);
+            (self.begun, self.given) = (begun, 0);
+            (self.ended, self.taken_over) = (true, Some(word));
+            buf.set_filled(before);
+            return;
+        }
         let fresh = &buf.filled()[before..];
         let Some(at) = self.scan.feed(fresh) else {
             return;
@@ -60,6 +92,30 @@ impl<T> Sessions<T> {
         self.ended = true;
         // Parts of the header may be out already; the end that follows makes them void.
         buf.set_filled(before + at.saturating_sub(HEADER_BYTES));
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Sessions<T> {
+    /// Goes on with the next session, if the last one ended because that one begins, or if another host takes
+    /// over. False when the host is gone.
+    pub(super) async fn next_session(&mut self) -> bool {
+        if !self.ended && self.agent.rest().handover().is_some() {
+            self.seek().await;
+        }
+        if let Some(word) = self.taken_over.take()
+            && self.io.write_all(word.as_bytes()).await.is_err()
+        {
+            return false;
+        }
+        self.scan = Scan::default();
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Throws away what belongs to nobody any more. The word itself, cut in two, may have broken the last session.
+    async fn seek(&mut self) {
+        let mut void = [0; 4096];
+        // The end of what can be read is the beginning of the next session, or the host's end.
+        while matches!(self.read(&mut void).await, Ok(1..)) {}
     }
 }
 
@@ -148,9 +204,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Sessions<T> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
+    use tokio::runtime::Handle;
 
     use super::*;
+    use crate::agent::Powers;
 
     fn frame(kind: u8, flags: u8, stream: u8, body: &[u8]) -> Vec<u8> {
         let mut frame = vec![
@@ -171,6 +228,46 @@ mod tests {
         frame
     }
 
+    fn visitor() -> Agent {
+        Agent::new(Powers::Visitor, Handle::current())
+    }
+
+    #[tokio::test]
+    async fn a_host_that_knows_the_word_takes_over_wherever_the_last_session_was_cut() {
+        let word = Handover::new(*b"the secret word!");
+        let session = [frame(0, 1, 1, b"request"), frame(0, 0, 1, b"input")].concat();
+        let next = frame(0, 1, 1, b"continue");
+        for cut in 0..session.len() {
+            for piece in [1, 7, 100] {
+                let agent = visitor();
+                agent.rest().quiesce(Some(word.clone())).await.unwrap();
+                let (host, port) = tokio::io::duplex(piece);
+                let (mut from, mut to) = tokio::io::split(host);
+                let mut sessions = Sessions::new(port, agent);
+                let wire = [&session[..cut], word.as_bytes(), &next].concat();
+                let talk = async {
+                    let mut echo = [0; 16];
+                    let (written, read) =
+                        tokio::join!(to.write_all(&wire), from.read_exact(&mut echo));
+                    written.and(read).unwrap();
+                    assert_eq!(echo, *word.as_bytes());
+                    drop((from, to));
+                };
+                let listen = async {
+                    // A session that is broken before the word is whole ends by itself.
+                    let mut some = vec![0; cut.min(3)];
+                    sessions.read_exact(&mut some).await.unwrap();
+                    assert!(sessions.next_session().await);
+                    let mut got = Vec::new();
+                    sessions.read_to_end(&mut got).await.unwrap();
+                    assert_eq!(got, next);
+                    assert!(!sessions.next_session().await);
+                };
+                tokio::join!(talk, listen);
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_first_stream_that_is_opened_again_begins_the_next_session() {
         // The body looks like the opening of a stream; it is none.
@@ -179,9 +276,8 @@ mod tests {
         let wire = [session.clone(), session.clone(), session.clone()].concat();
         for piece in 1..=wire.len() {
             let (mut host, agent) = tokio::io::duplex(piece);
-            let mut sessions = Sessions::new(agent);
+            let mut sessions = Sessions::new(agent, visitor());
             let write = async {
-                use tokio::io::AsyncWriteExt as _;
                 host.write_all(&wire).await.unwrap();
                 drop(host);
             };
@@ -191,7 +287,7 @@ mod tests {
                     sessions.read_to_end(&mut got).await.unwrap();
                     assert_eq!(&got[..session.len()], &session[..], "{piece} {round}");
                     assert!(got.len() < session.len() + HEADER_BYTES);
-                    assert_eq!(sessions.next_session(), round < 2);
+                    assert_eq!(sessions.next_session().await, round < 2);
                 }
             };
             tokio::join!(write, read);

@@ -187,7 +187,7 @@ async fn a_program_goes_on_over_a_pause_on_the_same_connection() {
     let name = lines.next().await;
     assert_eq!(lines.next().await, "1");
     for _ in 0..3 {
-        support::call(&*machine, Request::Quiesce, None).await;
+        support::call(&*machine, Request::Quiesce { handover: None }, None).await;
         machine.pause().await.unwrap();
         machine.resume().await.unwrap();
         let wake = Wake {
