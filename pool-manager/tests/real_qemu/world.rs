@@ -27,7 +27,7 @@ use thaw_pool_manager::{
 };
 
 const PROGRAMS: [&str; 12] = [
-    "sh", "echo", "cat", "hostname", "head", "od", "sleep", "true", "wc", "sync", "cksum", "dd",
+    "sh", "echo", "cat", "hostname", "head", "od", "sleep", "true", "wc", "sync", "md5sum", "dd",
 ];
 
 pub(crate) struct World {

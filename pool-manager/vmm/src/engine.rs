@@ -6,9 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use thaw_guest_protocol::Handover;
+
 use crate::{
-    AdoptError, AdoptSpec, BootSpec, ControlError, EndWatch, Frozen, GuestConnection,
-    MemoryFigures, ProcessMark, RestoreError, ShellSpec, StartError, VmmEnd, VmmId,
+    AdoptError, AdoptSpec, BaseMemory, BootSpec, CaptureError, ControlError, EndWatch, Frozen,
+    GuestConnection, MachineSnapshot, MemoryFigures, ProcessMark, RestoreError, ShellSpec,
+    StartError, VmmEnd, VmmId,
 };
 
 /// Which VMM runs a template: part of the template's key, because a device state fits no other.
@@ -80,6 +83,19 @@ pub trait Shell: Send + Sync + fmt::Debug {
         device_state: Bytes,
         timeout: Duration,
     ) -> Result<Box<dyn Machine>, RestoreError>;
+
+    /// Goes on from a snapshot of a running machine of the same template, whose memory is `base`. The machine is
+    /// left paused, its programs at rest until [`Request::Continue`](thaw_guest_protocol::Request::Continue); the
+    /// scratch disk must be the snapshot's.
+    ///
+    /// # Errors
+    /// The VMM is gone then.
+    async fn restore_snapshot(
+        self: Box<Self>,
+        base: &BaseMemory,
+        snapshot: MachineSnapshot,
+        timeout: Duration,
+    ) -> Result<Box<dyn Machine>, RestoreError>;
 }
 
 /// A machine that was adopted.
@@ -112,6 +128,18 @@ pub trait Machine: Send + Sync + fmt::Debug {
     /// Closes the guest connection, stops the machine and takes its device state and memory; the
     /// machine can only be killed afterwards. Only for a machine that was booted, whose memory is its own.
     async fn freeze(&mut self) -> Result<Frozen, ControlError>;
+
+    /// Takes what a machine that is paused, and whose programs are at rest with `handover` left to its agent, is.
+    /// It stays paused and can go on. At most `limit_bytes` of memory are taken.
+    ///
+    /// # Errors
+    /// The machine is as it was then.
+    async fn capture(
+        &self,
+        base: &BaseMemory,
+        handover: Handover,
+        limit_bytes: u64,
+    ) -> Result<MachineSnapshot, CaptureError>;
 
     /// Another handle of its scratch disk.
     ///

@@ -69,6 +69,9 @@ pub enum RestoreError {
     /// It took too long.
     #[error("the restore took longer than {0:?}")]
     TimedOut(Duration),
+    /// What the snapshot's memory differs by could not be written into the VMM.
+    #[error("could not write the snapshot's memory into the VMM")]
+    Memory(#[from] thaw_lazymem::DirtyError),
 }
 
 /// A VMM that an earlier daemon left running, and that can't be adopted.
@@ -92,6 +95,20 @@ pub enum AdoptError {
     /// It does not answer as it should.
     #[error("its VMM does not answer as it should")]
     Control(#[from] ControlError),
+}
+
+/// What a running machine is could not be taken.
+#[derive(Debug, Error)]
+pub enum CaptureError {
+    /// The VMM did not give its device state.
+    #[error("could not take the VMM's device state")]
+    Control(#[from] ControlError),
+    /// Its memory can't be read.
+    #[error("could not read the guest's memory")]
+    Memory(#[from] thaw_lazymem::DirtyError),
+    /// The machine's memory is its own, not that of a clone, and could not be read.
+    #[error("could not read the memory of a machine that was booted")]
+    OwnMemory(#[source] io::Error),
 }
 
 /// A request to a running VMM that failed.

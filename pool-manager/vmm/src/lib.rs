@@ -5,6 +5,8 @@
 //! ```text
 //! BootSpec ──boot──► Machine ──freeze──► Frozen (device state + memory; the machine can only be killed)
 //! ShellSpec ─spawn─► Shell ──restore──► Machine (paused) ──resume/pause──► … ──kill──► VmmEnd
+//!                      │ ▲                 └──capture──► MachineSnapshot (the machine goes on)
+//!                      │ └────restore_snapshot────────────────┘
 //!                      └───── the process ends ─────► EndWatch says how, with its last words
 //! AdoptSpec ─adopt──► Machine, as an earlier daemon left it
 //! ```
@@ -37,7 +39,7 @@ mod tools;
 pub use disk::{DiskError, ScratchDisk, copy_extents};
 pub use end::{EndKind, EndWatch, VmmEnd};
 pub use engine::{Adopted, Engine, EngineIdentity, Machine, Shell};
-pub use error::{AdoptError, ControlError, RestoreError, StartError};
+pub use error::{AdoptError, CaptureError, ControlError, RestoreError, StartError};
 #[cfg(feature = "fake")]
 pub use fake::{FakeEngine, FakeFaults};
 pub use guest::{
@@ -49,7 +51,8 @@ pub use mark::ProcessMark;
 pub use memory_figures::MemoryFigures;
 pub use qemu::{Accelerator, AcceleratorChoice, Qemu, QemuConfig, QemuError, choose_accelerator};
 pub use spec::{
-    AdoptSpec, BadId, BootSpec, Frozen, RootDisk, RootFs, Shape, ShellMemory, ShellSpec, VmmId,
+    AdoptSpec, BadId, BaseMemory, BootSpec, Frozen, MachineSnapshot, RootDisk, RootFs, Shape,
+    ShellMemory, ShellSpec, VmmId,
 };
 pub use thaw_guest_protocol as protocol;
 pub use tools::{MissingTool, check_tools};

@@ -1,10 +1,13 @@
 //! What a VMM is given at its start. Everything is an open descriptor: a VMM needs no paths.
 
-use std::{fmt, fs::File, sync::Arc, time::Duration};
+use std::{fmt, fs::File, os::fd::AsFd as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use thaw_lazymem::{Arrival, PlainSource, TemplateMemory};
+use thaw_guest_protocol::Handover;
+use thaw_lazymem::{
+    Arrival, Delta, DirtyError, GuestMemory, PageSource, PlainSource, TemplateMemory,
+};
 use tokio::sync::oneshot;
 
 use crate::{ProcessMark, kernel::GuestKernel};
@@ -153,6 +156,48 @@ pub struct AdoptSpec {
     pub mark: ProcessMark,
     /// Its scratch disk.
     pub scratch: File,
+}
+
+/// What the private memory of a template's clones differs from.
+#[derive(Debug, Clone)]
+pub enum BaseMemory {
+    /// The template's memory, where shells map [`ShellMemory::Whole`] or [`ShellMemory::Lazy`]. Whole
+    /// before anything is written into a clone of it.
+    Template(Arc<TemplateMemory>),
+    /// The template's file, where they map [`ShellMemory::File`].
+    File(Arc<PlainSource>),
+}
+
+impl BaseMemory {
+    /// Its pages.
+    pub fn source(&self) -> &dyn PageSource {
+        match self {
+            Self::Template(memory) => memory.source().as_ref(),
+            Self::File(source) => source.as_ref(),
+        }
+    }
+
+    /// The memory of the VMM with this pid that maps it privately.
+    pub(crate) fn guest_memory(&self, pid: i32) -> Result<GuestMemory, DirtyError> {
+        match self {
+            Self::Template(memory) => GuestMemory::find(pid, memory.fd(), 0),
+            Self::File(source) => {
+                GuestMemory::find(pid, source.file().as_fd(), source.data_offset())
+            }
+        }
+    }
+}
+
+/// What a running machine was at one moment, without its disk: a shell of the same template goes on from
+/// there, as often as one likes.
+#[derive(Debug, Clone)]
+pub struct MachineSnapshot {
+    /// The VMM's device state, as in [`Frozen`].
+    pub device_state: Bytes,
+    /// What the guest's memory differs by from its template's.
+    pub delta: Arc<Delta>,
+    /// The word that was left with its agent.
+    pub handover: Handover,
 }
 
 /// What a machine was when it was frozen, without its disks.

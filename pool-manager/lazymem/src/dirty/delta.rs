@@ -77,6 +77,25 @@ pub enum DeltaError {
 }
 
 impl Delta {
+    /// From ranges and their bytes, one after the other; none unless the ranges are sorted, apart, of whole
+    /// pages, inside the guest, and as long together as the bytes.
+    pub fn new(guest_bytes: u64, extents: Vec<Extent>, bytes: Vec<u8>) -> Option<Self> {
+        are_sound(&extents, guest_bytes, bytes.len() as u64).then_some(Self {
+            guest_bytes,
+            extents,
+            bytes,
+        })
+    }
+
+    /// Of a guest that wrote nothing.
+    pub fn empty(guest_bytes: u64) -> Self {
+        Self {
+            guest_bytes,
+            extents: Vec::new(),
+            bytes: Vec::new(),
+        }
+    }
+
     /// From the bytes of ranges, without the pages that are zero in the template as well.
     pub(super) fn of(
         guest_bytes: u64,
@@ -229,25 +248,35 @@ impl Delta {
     }
 }
 
-/// Sorted, apart, whole pages, inside the guest, and as long together as the data.
 fn ranges_of(bytes: &[u8], guest_bytes: u64, data_bytes: u64) -> Option<Vec<Extent>> {
-    let mut free_from = 0;
-    let mut total = 0_u64;
-    let mut extents = Vec::with_capacity(bytes.len() / 16);
-    for at in (0..bytes.len()).step_by(16) {
-        let extent = Extent {
+    let extents: Vec<_> = (0..bytes.len())
+        .step_by(16)
+        .map(|at| Extent {
             offset: word(bytes, at),
             len: word(bytes, at + 8),
-        };
+        })
+        .collect();
+    are_sound(&extents, guest_bytes, data_bytes).then_some(extents)
+}
+
+/// Sorted, apart, whole pages, inside the guest, and as long together as the data.
+fn are_sound(extents: &[Extent], guest_bytes: u64, data_bytes: u64) -> bool {
+    let mut free_from = 0;
+    let mut total = 0_u64;
+    for extent in extents {
         let whole = extent.len > 0 && (extent.offset | extent.len).is_multiple_of(PAGE_BYTES);
-        if !whole || extent.offset < free_from || extent.end() > guest_bytes {
-            return None;
+        let fits = extent
+            .offset
+            .checked_add(extent.len)
+            .is_some_and(|end| end <= guest_bytes);
+        if !whole || !fits || extent.offset < free_from {
+            return false;
         }
         free_from = extent.end();
-        total = total.checked_add(extent.len)?;
-        extents.push(extent);
+        // None overlap and all fit, so the sum does too.
+        total += extent.len;
     }
-    (total == data_bytes).then_some(extents)
+    total == data_bytes
 }
 
 fn has_data(base: &dyn PageSource, page: Extent) -> bool {

@@ -37,6 +37,15 @@ pub enum DirtyError {
         #[source]
         source: io::Error,
     },
+    /// Memory that is not a clone's could not be read.
+    #[error("could not {attempt} of a machine that was booted")]
+    Own {
+        /// What was tried.
+        attempt: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
     /// The process has no private mapping of that memory.
     #[error("process {0} does not map the template's memory privately")]
     NotMapped(i32),

@@ -6,6 +6,7 @@
 
 mod delta;
 mod memory;
+mod own;
 mod process;
 
 pub use delta::{Delta, DeltaError};

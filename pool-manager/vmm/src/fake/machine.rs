@@ -15,6 +15,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use thaw_guest_protocol::Handover;
+use thaw_lazymem::{Delta, DirtyError, Extent, PAGE_BYTES};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,8 +25,9 @@ use super::{
     engine::{FROZEN_MARK, Shared, pass},
 };
 use crate::{
-    ControlError, EndKind, EndWatch, Frozen, GuestConnection, Machine, MemoryFigures, ProcessMark,
-    RestoreError, Shape, Shell, VmmEnd, VmmId, end::EndSender,
+    BaseMemory, CaptureError, ControlError, EndKind, EndWatch, Frozen, GuestConnection, Machine,
+    MachineSnapshot, MemoryFigures, ProcessMark, RestoreError, Shape, Shell, VmmEnd, VmmId,
+    end::EndSender,
 };
 
 /// The device state of every frozen fake machine.
@@ -180,6 +183,18 @@ impl Shell for FakeShell {
         }
         Ok(Box::new(FakeMachine::new(self.process, &self.engine, None)))
     }
+
+    async fn restore_snapshot(
+        self: Box<Self>,
+        _base: &BaseMemory,
+        snapshot: MachineSnapshot,
+        timeout: Duration,
+    ) -> Result<Box<dyn Machine>, RestoreError> {
+        let remembered = recall(&snapshot.delta)
+            .ok_or_else(|| RestoreError::Refused("this is no fake memory".to_owned()))?;
+        self.process.process.remembered.send_replace(remembered);
+        self.restore(snapshot.device_state, timeout).await
+    }
 }
 
 pub(super) struct FakeMachine {
@@ -271,6 +286,38 @@ impl Machine for FakeMachine {
         })
     }
 
+    async fn capture(
+        &self,
+        base: &BaseMemory,
+        handover: Handover,
+        limit_bytes: u64,
+    ) -> Result<MachineSnapshot, CaptureError> {
+        if self.process.process.runs() {
+            return Err(
+                ControlError::State("only a machine that is paused can be captured").into(),
+            );
+        }
+        if self.process.process.gone.is_cancelled() {
+            return Err(ControlError::Closed.into());
+        }
+        let remembered = self.process.process.remembered.borrow().clone();
+        let delta = memory_of(&remembered, base.source().len_bytes());
+        let found_bytes = delta.bytes().len() as u64;
+        if found_bytes > limit_bytes {
+            return Err(CaptureError::Memory(DirtyError::TooLarge {
+                found_bytes,
+                limit_bytes,
+            }));
+        }
+        // Capturing takes a moment, so that a caller can leave in the middle of it.
+        pass(Duration::from_millis(1)).await;
+        Ok(MachineSnapshot {
+            device_state: Bytes::from_static(DEVICE_STATE),
+            delta: Arc::new(delta),
+            handover,
+        })
+    }
+
     fn scratch(&self) -> io::Result<File> {
         self.process.process.scratch.try_clone()
     }
@@ -315,4 +362,25 @@ fn frozen_memory(length: u64, data_bytes: u64) -> io::Result<File> {
     }
     file.write_all_at(FROZEN_MARK, 0)?;
     Ok(file)
+}
+
+/// What a guest remembers takes its second page: the length, then the text as far as there is room.
+fn memory_of(remembered: &str, guest_bytes: u64) -> Delta {
+    let mut page = vec![0; PAGE_BYTES as usize];
+    let text = &remembered.as_bytes()[..remembered.len().min(page.len() - 2)];
+    page[..2].copy_from_slice(&(text.len() as u16).to_le_bytes());
+    page[2..2 + text.len()].copy_from_slice(text);
+    let extent = Extent {
+        offset: PAGE_BYTES,
+        len: PAGE_BYTES,
+    };
+    Delta::new(guest_bytes, vec![extent], page).unwrap_or_else(|| Delta::empty(guest_bytes))
+}
+
+fn recall(delta: &Delta) -> Option<String> {
+    let [low, high, text @ ..] = delta.bytes() else {
+        return None;
+    };
+    let text = text.get(..u16::from_le_bytes([*low, *high]) as usize)?;
+    String::from_utf8(text.to_vec()).ok()
 }

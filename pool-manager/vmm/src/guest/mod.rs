@@ -5,6 +5,7 @@ mod error;
 mod invocation;
 mod run;
 mod stream;
+mod take_over;
 pub(crate) mod vsock;
 
 pub use connection::GuestConnection;
@@ -12,3 +13,4 @@ pub use error::GuestError;
 pub use invocation::InvocationOutput;
 pub use run::{Output, RunInput, RunOutput};
 pub use stream::Piece;
+pub(crate) use take_over::TakeOver;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use command_fds::{CommandFdExt as _, FdMapping};
+use thaw_guest_protocol::Handover;
 use tokio::{net::UnixStream, process::Command};
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     ControlError, GuestConnection, RootFs, Shape, StartError, VmmId,
-    guest::vsock,
+    guest::{TakeOver, vsock},
     jail::Cell,
     orphans::process_name,
     process::{ErrorPipe, Holdings, Output, Process, RunFolder, Running},
@@ -54,10 +55,13 @@ pub(super) enum Agent {
 }
 
 impl Agent {
-    pub(super) fn connect(self) -> GuestConnection {
-        match self {
-            Self::Serial(stream) => GuestConnection::new(stream),
-            Self::Vsock(cid) => GuestConnection::connecting(vsock::connect(cid)),
+    /// `left` is the word that the agent waits for, where it is in the middle of another connection.
+    pub(super) fn connect(self, left: Option<Handover>) -> GuestConnection {
+        match (self, left) {
+            (Self::Serial(stream), None) => GuestConnection::new(stream),
+            (Self::Serial(stream), Some(word)) => GuestConnection::new(TakeOver::new(stream, word)),
+            // The load has reset the other connection.
+            (Self::Vsock(cid), _) => GuestConnection::connecting(vsock::connect(cid)),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! A QEMU with a guest in it.
 
-use std::{fs::File, io, os::fd::AsFd as _, time::Duration};
+use std::{fs::File, io, os::fd::AsFd as _, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use nix::fcntl::OFlag;
 use serde_json::{Value, json};
+use thaw_guest_protocol::Handover;
+use thaw_lazymem::Delta;
 use tokio::{io::AsyncReadExt as _, net::unix::pipe, sync::watch};
 
 use super::{
@@ -14,8 +16,8 @@ use super::{
     qmp::Qmp,
 };
 use crate::{
-    ControlError, EndWatch, Frozen, GuestConnection, Machine, MemoryFigures, ProcessMark, VmmEnd,
-    VmmId, process::Process,
+    BaseMemory, CaptureError, ControlError, EndWatch, Frozen, GuestConnection, Machine,
+    MachineSnapshot, MemoryFigures, ProcessMark, VmmEnd, VmmId, process::Process,
 };
 
 /// How long the guest may take to notice that its connection was closed.
@@ -43,19 +45,26 @@ pub(super) struct QemuMachine {
 
 impl QemuMachine {
     pub(super) fn booted(launched: Launched, scratch: File, memory: File) -> Self {
-        Self::new(launched, scratch, Some(memory), true)
+        Self::new(launched, scratch, Some(memory), None)
     }
 
-    pub(super) fn restored(launched: Launched, scratch: File) -> Self {
-        Self::new(launched, scratch, None, false)
+    /// `left` is the word that its agent waits for, where it is a copy of a running machine.
+    pub(super) fn restored(launched: Launched, scratch: File, left: Option<Handover>) -> Self {
+        Self::new(launched, scratch, None, left)
     }
 
-    fn new(launched: Launched, scratch: File, memory: Option<File>, running: bool) -> Self {
+    fn new(
+        launched: Launched,
+        scratch: File,
+        memory: Option<File>,
+        left: Option<Handover>,
+    ) -> Self {
+        let running = memory.is_some();
         Self {
             process: launched.process,
             qmp: launched.qmp,
             over_serial: matches!(launched.agent, Agent::Serial(_)),
-            guest: launched.agent.connect(),
+            guest: launched.agent.connect(left),
             scratch,
             memory,
             running: watch::Sender::new(running),
@@ -98,6 +107,33 @@ impl QemuMachine {
         Ok(())
     }
 
+    /// What the guest wrote. Blocks: about 1 ms for each MiB.
+    fn take_delta(
+        pid: u32,
+        own: Option<File>,
+        base: &BaseMemory,
+        limit_bytes: u64,
+    ) -> Result<Delta, CaptureError> {
+        let source = base.source();
+        match own {
+            Some(memory) => Delta::of_file(&memory, source, limit_bytes),
+            // The process is reaped by a task of ours, and its number can't be another's within this call.
+            None => base
+                .guest_memory(pid.cast_signed())?
+                .take_delta(source, limit_bytes),
+        }
+        .map_err(CaptureError::Memory)
+    }
+
+    async fn device_state(&self) -> Result<Bytes, ControlError> {
+        tokio::time::timeout(SAVE_TIMEOUT, self.save_device_state())
+            .await
+            .map_err(|_| ControlError::TimedOut {
+                command: "migrate",
+                timeout: SAVE_TIMEOUT,
+            })?
+    }
+
     async fn save_device_state(&self) -> Result<Bytes, ControlError> {
         let (reader, writer) =
             nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|errno| ControlError::Io(errno.into()))?;
@@ -115,6 +151,8 @@ impl QemuMachine {
             .command_with_fd("getfd", json!({ "fdname": "device-state" }), writer.as_fd())
             .await?;
         drop(writer);
+        let mut announced = self.qmp.announced();
+        let before = announced.borrow_and_update().migrations;
         let mut state = Vec::with_capacity(128 * 1024);
         let mut limited = reader.take(MAX_STATE_BYTES);
         let (started, read) = tokio::join!(
@@ -124,9 +162,8 @@ impl QemuMachine {
         );
         started?;
         read.map_err(ControlError::Io)?;
-        let mut announced = self.qmp.announced();
         let done = announced
-            .wait_for(|now| matches!(now.migration.as_deref(), Some("completed" | "failed")))
+            .wait_for(|now| now.migrations > before)
             .await
             .map_err(|_| ControlError::Closed)?;
         match done.migration.as_deref() {
@@ -176,15 +213,32 @@ impl Machine for QemuMachine {
             .map_err(ControlError::Io)?;
         self.hang_up().await?;
         self.pause().await?;
-        let device_state = tokio::time::timeout(SAVE_TIMEOUT, self.save_device_state())
-            .await
-            .map_err(|_| ControlError::TimedOut {
-                command: "migrate",
-                timeout: SAVE_TIMEOUT,
-            })??;
+        let device_state = self.device_state().await?;
         Ok(Frozen {
             device_state,
             memory,
+        })
+    }
+
+    async fn capture(
+        &self,
+        base: &BaseMemory,
+        handover: Handover,
+        limit_bytes: u64,
+    ) -> Result<MachineSnapshot, CaptureError> {
+        let device_state = self.device_state().await?;
+        let own = self.memory.as_ref().map(File::try_clone).transpose();
+        let own = own.map_err(CaptureError::OwnMemory)?;
+        let (pid, base) = (self.process.pid(), base.clone());
+        let taking =
+            tokio::task::spawn_blocking(move || Self::take_delta(pid, own, &base, limit_bytes));
+        let delta = taking
+            .await
+            .map_err(|error| CaptureError::OwnMemory(io::Error::other(error)))??;
+        Ok(MachineSnapshot {
+            device_state,
+            delta: Arc::new(delta),
+            handover,
         })
     }
 

@@ -33,6 +33,8 @@ const MAX_MESSAGE_BYTES: u64 = 1 << 20;
 pub(super) struct Announced {
     /// The `MIGRATION` event's status.
     pub(super) migration: Option<String>,
+    /// How many loads and savings have ended.
+    pub(super) migrations: u64,
     /// The guest has the agent's port open (`VSERPORT_CHANGE`).
     pub(super) port_open: Option<bool>,
     /// How many `VSERPORT_CHANGE` events there were.
@@ -223,7 +225,11 @@ fn announce(announced: &watch::Sender<Announced>, event: &str, data: &Value) {
                 .get("status")
                 .and_then(Value::as_str)
                 .map(str::to_owned);
-            announced.send_modify(|now| now.migration = status);
+            let ended = matches!(status.as_deref(), Some("completed" | "failed"));
+            announced.send_modify(|now| {
+                now.migration = status;
+                now.migrations += u64::from(ended);
+            });
         }
         "VSERPORT_CHANGE" => {
             let open = data.get("open").and_then(Value::as_bool);

@@ -1,6 +1,6 @@
 //! A QEMU that waits for a device state.
 
-use std::{fs::File, os::fd::AsFd as _, time::Duration};
+use std::{fs::File, io, os::fd::AsFd as _, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +14,10 @@ use super::{
     launch::{Launch, Launched, launch, prepare},
     machine::QemuMachine,
 };
-use crate::{ControlError, EndWatch, Machine, RestoreError, Shell, ShellSpec, StartError, VmmId};
+use crate::{
+    BaseMemory, ControlError, EndWatch, Machine, MachineSnapshot, RestoreError, Shell, ShellSpec,
+    StartError, VmmId,
+};
 
 /// A device state is about 64 KB; with room for it in the pipe it is handed over in one write.
 const PIPE_BYTES: i32 = 1 << 20;
@@ -107,7 +110,39 @@ impl Shell for QemuShell {
         tokio::time::timeout(timeout, load(&launched, device_state, &state))
             .await
             .map_err(|_| RestoreError::TimedOut(timeout))??;
-        Ok(Box::new(QemuMachine::restored(launched, scratch)))
+        Ok(Box::new(QemuMachine::restored(launched, scratch, None)))
+    }
+
+    async fn restore_snapshot(
+        self: Box<Self>,
+        base: &BaseMemory,
+        snapshot: MachineSnapshot,
+        timeout: Duration,
+    ) -> Result<Box<dyn Machine>, RestoreError> {
+        let Self {
+            launched,
+            device_state,
+            scratch,
+        } = *self;
+        let MachineSnapshot {
+            device_state: state,
+            delta,
+            handover,
+        } = snapshot;
+        let (pid, base) = (launched.process.pid().cast_signed(), base.clone());
+        let restoring = async {
+            // Before the load, which may look at what it finds there. The process is reaped by a task of
+            // ours, and its number can't be another's within this call.
+            let write = move || base.guest_memory(pid)?.apply(&delta);
+            let written = tokio::task::spawn_blocking(write).await;
+            written.map_err(|error| RestoreError::Write(io::Error::other(error)))??;
+            load(&launched, device_state, &state).await
+        };
+        tokio::time::timeout(timeout, restoring)
+            .await
+            .map_err(|_| RestoreError::TimedOut(timeout))??;
+        let machine = QemuMachine::restored(launched, scratch, Some(handover));
+        Ok(Box::new(machine))
     }
 }
 

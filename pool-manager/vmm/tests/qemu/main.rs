@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod snapshots;
 mod support;
 
 use std::{collections::HashSet, time::Duration};

@@ -112,8 +112,22 @@ impl Lab {
         template: &Template,
         memory: ShellMemory,
     ) -> Result<Box<dyn Shell>, StartError> {
-        let scratch = ScratchDisk::unnamed(self.folder.path(), SCRATCH_BYTES).unwrap();
-        copy_extents(&template.scratch, &scratch).unwrap();
+        let scratch = self.copy_of(&template.scratch);
+        self.shell_on(scratch, memory).await
+    }
+
+    /// A copy of a scratch disk.
+    pub(crate) fn copy_of(&self, disk: &File) -> File {
+        let copy = ScratchDisk::unnamed(self.folder.path(), SCRATCH_BYTES).unwrap();
+        copy_extents(disk, &copy).unwrap();
+        copy
+    }
+
+    pub(crate) async fn shell_on(
+        &self,
+        scratch: File,
+        memory: ShellMemory,
+    ) -> Result<Box<dyn Shell>, StartError> {
         let spec = ShellSpec {
             id: VmmId::random("shell").unwrap(),
             shape: SHAPE,
@@ -153,7 +167,8 @@ fn busybox_root(folder: &Path) -> RootDisk {
     fs::copy("/bin/busybox", &busybox).expect("busybox; run `make setup-test`");
     fs::set_permissions(&busybox, fs::Permissions::from_mode(0o755)).unwrap();
     for name in [
-        "sh", "echo", "cat", "hostname", "date", "head", "od", "sleep", "true",
+        "sh", "echo", "cat", "hostname", "date", "head", "od", "sleep", "true", "md5sum", "dd",
+        "sync", "ls", "tail", "test",
     ] {
         std::os::unix::fs::symlink("busybox", tree.join("bin").join(name)).unwrap();
     }
