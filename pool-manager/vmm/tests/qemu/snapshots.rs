@@ -113,9 +113,9 @@ async fn a_running_program_goes_on_in_its_machine_and_in_each_copy_of_it() {
     world.lab.nothing_is_left().await;
 }
 
-/// Waits until the count in the file has grown twice.
-const GROWS: &str = "hostname; a=$(cat /tmp/count); for n in 1 2; do \
-    while test \"$(cat /tmp/count)\" -le \"$a\"; do :; done; a=$(cat /tmp/count); done; echo grows";
+/// Waits until the count in the file has grown twice. The file may be empty for a moment.
+const GROWS: &str = "hostname; n() { echo 0$(cat /tmp/count); }; a=$(n); for i in 1 2; do \
+    while test $(n) -le $a; do :; done; a=$(n); done; echo grows";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_taken_in_the_middle_of_a_read_of_random_numbers_draw_different_ones() {
