@@ -20,6 +20,7 @@ setup: ## Install what building and running Thaw needs (apt, root).
 
 setup-test: ## Install what the tests need besides (apt, root).
 	@deploy/install-packages run test
+	@deploy/test-clients
 
 agent: ## Build the static guest agent.
 	@RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet --locked -p thaw-agent \

@@ -52,6 +52,12 @@ impl ApiError {
         self.code
     }
 
+    /// When it is worth another try: whole seconds, and never "at once".
+    pub(crate) fn retry_after_s(&self) -> Option<u64> {
+        let ms = self.retry_after?.as_millis();
+        Some(u64::try_from(ms.div_ceil(1000).max(1)).unwrap_or(u64::MAX))
+    }
+
     pub(crate) fn body(&self) -> ErrorBody {
         ErrorBody {
             error: ErrorDetail {
@@ -77,13 +83,9 @@ impl IntoResponse for ApiError {
             tracing::debug!(code = self.code.as_str(), "the request was refused");
         }
         let mut response = (status, Json(self.body())).into_response();
-        if let Some(after) = self.retry_after {
-            // Whole seconds, and never "at once".
-            let seconds = after.as_millis().div_ceil(1000).max(1);
-            let value = HeaderValue::try_from(seconds.to_string());
-            if let Ok(value) = value {
-                response.headers_mut().insert(header::RETRY_AFTER, value);
-            }
+        if let Some(seconds) = self.retry_after_s() {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(self.code);
         response

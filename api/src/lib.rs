@@ -8,6 +8,7 @@
 //! ```
 
 pub mod auth;
+mod bandsox;
 mod body;
 mod config;
 mod convert;

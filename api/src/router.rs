@@ -13,6 +13,7 @@ use thaw_runner::Runner;
 
 use crate::{
     auth::{self, Auth, Routes},
+    bandsox,
     config::ApiConfig,
     error::ApiError,
     events, exec, gate, health, images,
@@ -53,7 +54,7 @@ impl Service {
 
 /// Every route. Each needs its rows in the [table](crate::auth) of who may do what.
 pub(crate) fn routes() -> Routes {
-    Routes::default()
+    bandsox::routes(Routes::default())
         .route("/v1/exec", post(exec::exec))
         .route("/v1/images", get(images::list).post(images::add))
         // Names hold slashes, so the rest of the path is one name.

@@ -37,6 +37,7 @@ pub use secret::ApiKey;
 pub use service::{Auth, AuthError};
 
 pub(crate) use audit::AuditTarget;
+pub(crate) use credential::presented;
 pub(crate) use identity::{Identity, Who};
 pub(crate) use routes::Routes;
 pub(crate) use service::LoginError;

@@ -20,3 +20,4 @@ mod text;
 pub(crate) use account::Outcome;
 pub(crate) use request::checked;
 pub(crate) use route::{__path_exec, exec, run_and_answer};
+pub(crate) use text::Text;

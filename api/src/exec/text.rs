@@ -6,13 +6,13 @@ use thaw_api_types::{Encoding, OutputChunk};
 /// Turns one stream's bytes into text, piece by piece. It holds back at most the three bytes of an
 /// unfinished character.
 #[derive(Debug)]
-pub(super) struct Text {
+pub(crate) struct Text {
     encoding: Encoding,
     held: Vec<u8>,
 }
 
 impl Text {
-    pub(super) fn new(encoding: Encoding) -> Self {
+    pub(crate) fn new(encoding: Encoding) -> Self {
         Self {
             encoding,
             held: Vec::new(),
@@ -20,7 +20,7 @@ impl Text {
     }
 
     /// Takes bytes and returns what is whole, if anything is.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Option<OutputChunk> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Option<OutputChunk> {
         if self.encoding == Encoding::Base64 {
             // Pieces stand alone: a reader decodes each and joins the bytes.
             return self.chunk(bytes);
@@ -33,7 +33,7 @@ impl Text {
     }
 
     /// Returns what was held back. What never became a character becomes U+FFFD.
-    pub(super) fn finish(&mut self) -> Option<OutputChunk> {
+    pub(crate) fn finish(&mut self) -> Option<OutputChunk> {
         let held = std::mem::take(&mut self.held);
         self.chunk(&held)
     }

@@ -51,7 +51,7 @@ impl Spool {
     ///
     /// # Cancel safety
     /// Dropped before it returns, the file is removed.
-    pub(super) async fn take<E>(
+    pub(crate) async fn take<E>(
         &self,
         mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin,
     ) -> Result<NamedTempFile, ApiError> {

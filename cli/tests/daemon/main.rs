@@ -7,6 +7,7 @@
 )]
 
 mod auth;
+mod bandsox;
 mod end_to_end;
 mod faults;
 mod init;

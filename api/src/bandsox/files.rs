@@ -1,0 +1,460 @@
+//! Files of a VM.
+
+use std::borrow::Cow;
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Multipart, Path, Query, State},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::{Stream, StreamExt as _, stream};
+use serde_json::{Value, json};
+use thaw_runner::{
+    RunningInside, VmError,
+    node::{
+        ExecError, InsideRequest, StreamEvent, StreamInput,
+        vmm::protocol::{FailureKind, FileInfo, FileKind, FileOperation, GuestPath, Reply},
+    },
+};
+
+use super::{error::Detail, failure, fields::Fields};
+use crate::state::App;
+
+/// The largest file that is taken or given inside JSON, in bytes: BandSox's own bound.
+const MAX_JSON_FILE_BYTES: u64 = 256 << 20;
+
+/// Entries of a folder at the most.
+const MAX_ENTRIES: u32 = 100_000;
+
+/// Pieces in which a text is handed to the guest.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Lists a folder.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Json<Value>, Detail> {
+    let mut fields = Fields::of_pairs("query", pairs);
+    let path = fields.text("path").unwrap_or_else(|| "/".to_owned());
+    fields.finish()?;
+    let operation = FileOperation::List {
+        path: path.as_str().into(),
+        after: None,
+        limit: MAX_ENTRIES,
+    };
+    let began = begin(&app, &id, &path, operation).await;
+    let mut running = began.map_err(|error| {
+        let why = error.text();
+        match error.status() {
+            StatusCode::NOT_FOUND => error,
+            _ => error.saying(&format!(
+                "Failed to list directory. VM must be running. Error: {why}"
+            )),
+        }
+    })?;
+    let mut files = Vec::new();
+    loop {
+        match next(&app, &path, &mut running).await.map_err(|error| {
+            let why = error.text();
+            error.saying(&format!(
+                "Failed to list directory. VM must be running. Error: {why}"
+            ))
+        })? {
+            StreamEvent::Data(bytes) => {
+                let entries: Vec<FileInfo> =
+                    serde_json::from_slice(&bytes).map_err(|_| nonsense())?;
+                files.extend(entries.iter().map(|entry| listed(&path, entry)));
+            }
+            StreamEvent::Begun(_) | StreamEvent::End => {}
+            StreamEvent::Done(_) => break,
+        }
+    }
+    Ok(Json(json!({ "path": path, "files": files })))
+}
+
+fn listed(folder: &str, entry: &FileInfo) -> Value {
+    let name = entry.name.lossy();
+    let is_dir = entry.kind == FileKind::Directory;
+    json!({
+        "name": name,
+        "path": format!("{}/{name}", folder.trim_end_matches('/')),
+        "size": entry.size_bytes,
+        "is_dir": is_dir,
+        "is_file": !is_dir,
+        "mtime": entry.modified_ns / 1_000_000_000,
+    })
+}
+
+/// Reads a file as text.
+pub(crate) async fn read(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Json<Value>, Detail> {
+    let path = path_of(pairs)?;
+    let (_, mut running) = open(&app, &id, &path).await?;
+    let mut content = Vec::new();
+    loop {
+        match next(&app, &path, &mut running).await? {
+            StreamEvent::Data(bytes) => {
+                if content.len() as u64 + bytes.len() as u64 > MAX_JSON_FILE_BYTES {
+                    return Err(Detail::new(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        format!("{path} is larger than {MAX_JSON_FILE_BYTES} bytes; download it instead"),
+                    ));
+                }
+                content.extend_from_slice(&bytes);
+            }
+            StreamEvent::Begun(_) | StreamEvent::End => {}
+            StreamEvent::Done(_) => break,
+        }
+    }
+    let content = String::from_utf8_lossy(&content);
+    Ok(Json(json!({ "path": path, "content": content })))
+}
+
+/// Sends a file as it is, however large.
+pub(crate) async fn download(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Response, Detail> {
+    let path = path_of(pairs)?;
+    let opened = open(&app, &id, &path).await;
+    let (length, running) = opened.map_err(|error| {
+        let why = error.text();
+        match error.status() {
+            StatusCode::NOT_FOUND => error,
+            _ => error.saying(&format!("Failed to download file: {why}")),
+        }
+    })?;
+    let pieces = stream::unfold(Some(running), async |running| {
+        let mut running = running?;
+        loop {
+            match running.next().await {
+                Ok(StreamEvent::Data(bytes)) => return Some((Ok(bytes), Some(running))),
+                Ok(StreamEvent::Begun(_) | StreamEvent::End) => {}
+                Ok(StreamEvent::Done(_)) => return None,
+                // The answer ends before its length: the client sees that it was cut off.
+                Err(error) => return Some((Err(error), None)),
+            }
+        }
+    });
+    let mut response = Response::new(Body::from_stream(pieces));
+    let headers = response.headers_mut();
+    // Whatever it is: BandSox's client takes JSON apart.
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    if let Ok(value) = HeaderValue::try_from(disposition(&path)) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+/// A file's name for a browser: in ASCII, and whole by RFC 6266 where it is more than that.
+fn disposition(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%');
+    let ascii: String = name
+        .chars()
+        .map(|c| if plain(c) || c == ' ' { c } else { '_' })
+        .collect();
+    if ascii == name {
+        return format!("attachment; filename=\"{ascii}\"");
+    }
+    let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
+}
+
+/// Tells a file's size, mode and time.
+pub(crate) async fn info(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Json<Value>, Detail> {
+    let path = path_of(pairs)?;
+    let operation = FileOperation::Stat {
+        path: path.as_str().into(),
+    };
+    let Reply::File(info) = done(&app, &id, &path, operation, None).await? else {
+        return Err(nonsense());
+    };
+    Ok(Json(json!({
+        "path": path,
+        "info": {
+            "size": info.size_bytes,
+            "mode": mode(&info),
+            "mtime": info.modified_ns / 1_000_000_000,
+        },
+    })))
+}
+
+/// The mode in octal, with the bits that Go's `FileMode` has beside the permissions
+/// (<https://pkg.go.dev/io/fs#FileMode>), because BandSox's agent writes that.
+fn mode(info: &FileInfo) -> String {
+    let kind: u32 = match info.kind {
+        FileKind::File => 0,
+        FileKind::Directory => 1 << 31,
+        FileKind::Symlink => 1 << 27,
+        FileKind::BlockDevice => 1 << 26,
+        FileKind::Fifo => 1 << 25,
+        FileKind::Socket => 1 << 24,
+        FileKind::CharDevice => (1 << 26) | (1 << 21),
+        FileKind::Unknown => 1 << 19,
+    };
+    let special = [(0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20)];
+    let special = special
+        .into_iter()
+        .filter(|(unix, _)| info.mode & unix != 0)
+        .fold(0, |bits, (_, go)| bits | go);
+    format!("{:o}", kind | special | (info.mode & 0o777))
+}
+
+/// Writes a file out of JSON.
+pub(crate) async fn write(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Detail> {
+    write_as(&app, &id, &body, false).await
+}
+
+/// Adds to a file out of JSON.
+pub(crate) async fn append(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Detail> {
+    write_as(&app, &id, &body, true).await
+}
+
+async fn write_as(
+    app: &App,
+    id: &str,
+    body: &[u8],
+    always_append: bool,
+) -> Result<Json<Value>, Detail> {
+    let mut fields = Fields::of_body(body)?;
+    let path = fields.required_text("path");
+    let content = fields.required_text("content");
+    let encoding = fields.text("encoding");
+    let append = fields.flag("append").unwrap_or(false) || always_append;
+    fields.finish()?;
+    let content: Cow<'_, [u8]> = match encoding.as_deref() {
+        Some("base64") => STANDARD
+            .decode(&content)
+            .map(Cow::Owned)
+            .map_err(|_| Detail::new(StatusCode::BAD_REQUEST, "Invalid base64 file content"))?,
+        _ => Cow::Borrowed(content.as_bytes()),
+    };
+    let content = Bytes::copy_from_slice(&content);
+    put(app, id, &path, append, pieces(content)).await?;
+    let status = if append { "appended" } else { "written" };
+    Ok(Json(json!({ "status": status, "path": path })))
+}
+
+/// Writes a document as a file of a VM.
+pub(super) async fn write_text(
+    app: &App,
+    id: &str,
+    path: &str,
+    document: &Value,
+) -> Result<(), Detail> {
+    let text = Bytes::from(format!("{document:#}\n"));
+    put(app, id, path, false, pieces(text)).await
+}
+
+fn pieces(mut bytes: Bytes) -> impl Stream<Item = Result<Bytes, Detail>> + Unpin {
+    stream::iter(std::iter::from_fn(move || {
+        let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
+        (!piece.is_empty()).then_some(Ok(piece))
+    }))
+}
+
+/// Takes a file out of a form: `remote_path`, then `file`.
+pub(crate) async fn upload(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    mut form: Multipart,
+) -> Result<Json<Value>, Detail> {
+    let bad = |error: axum::extract::multipart::MultipartError| {
+        Detail::new(StatusCode::BAD_REQUEST, error.body_text())
+    };
+    let mut path = None;
+    while let Some(field) = form.next_field().await.map_err(bad)? {
+        match field.name() {
+            Some("remote_path") => path = Some(field.text().await.map_err(bad)?),
+            Some("file") => {
+                let Some(path) = path else {
+                    return Err(Detail::new(
+                        StatusCode::UNPROCESSABLE_ENTITY,
+                        "remote_path must come before file in the form",
+                    ));
+                };
+                let pieces = field.map(|piece| piece.map_err(bad));
+                put(&app, &id, &path, false, Box::pin(pieces)).await?;
+                return Ok(Json(json!({ "status": "uploaded", "path": path })));
+            }
+            _ => {}
+        }
+    }
+    let mut fields = Fields::of_pairs("body", path.map(|path| ("remote_path".to_owned(), path)));
+    fields.required_text("remote_path");
+    fields.required_text("file");
+    fields.finish()?;
+    Err(nonsense())
+}
+
+async fn put(
+    app: &App,
+    id: &str,
+    path: &str,
+    append: bool,
+    mut pieces: impl Stream<Item = Result<Bytes, Detail>> + Unpin,
+) -> Result<(), Detail> {
+    let operation = FileOperation::Write {
+        path: path.into(),
+        mode: None,
+        append,
+        parents: true,
+    };
+    let mut running = begin(app, id, path, operation).await?;
+    while let Some(piece) = pieces.next().await {
+        // Dropped here, the half that was sent is thrown away by the guest.
+        let piece = piece?;
+        let fed = running.stream.input.send(StreamInput::Data(piece)).await;
+        if fed.is_err() {
+            // The guest has said why.
+            break;
+        }
+    }
+    let _ = running.stream.input.send(StreamInput::End).await;
+    loop {
+        if let StreamEvent::Done(_) = next(app, path, &mut running).await? {
+            return Ok(());
+        }
+    }
+}
+
+fn path_of(pairs: Vec<(String, String)>) -> Result<String, Detail> {
+    let mut fields = Fields::of_pairs("query", pairs);
+    let path = fields.required_text("path");
+    fields.finish()?;
+    Ok(path)
+}
+
+/// Opens a file for reading; its length, where its file system knows it.
+async fn open(app: &App, id: &str, path: &str) -> Result<(Option<u64>, RunningInside), Detail> {
+    let operation = FileOperation::Read {
+        path: path.into(),
+        offset_bytes: 0,
+        length_bytes: None,
+        last_bytes: None,
+    };
+    let mut running = begin(app, id, path, operation).await?;
+    match next(app, path, &mut running).await? {
+        StreamEvent::Begun(Reply::Content { length_bytes, .. }) => Ok((length_bytes, running)),
+        _ => Err(nonsense()),
+    }
+}
+
+async fn done(
+    app: &App,
+    id: &str,
+    path: &str,
+    operation: FileOperation,
+    data: Option<Bytes>,
+) -> Result<Reply, Detail> {
+    let mut running = begin(app, id, path, operation).await?;
+    if let Some(data) = data {
+        let _ = running.stream.input.send(StreamInput::Data(data)).await;
+    }
+    loop {
+        if let StreamEvent::Done(reply) = next(app, path, &mut running).await? {
+            return Ok(reply);
+        }
+    }
+}
+
+async fn begin(
+    app: &App,
+    id: &str,
+    path: &str,
+    operation: FileOperation,
+) -> Result<RunningInside, Detail> {
+    match app
+        .runner
+        .vm_inside(id, InsideRequest::Files(operation))
+        .await
+    {
+        Ok(running) => Ok(running),
+        Err(VmError::Exec(error)) => Err(said(app, path, error).await),
+        Err(error) => Err(failure::used(app, error).await),
+    }
+}
+
+async fn next(app: &App, path: &str, running: &mut RunningInside) -> Result<StreamEvent, Detail> {
+    match running.next().await {
+        Ok(event) => Ok(event),
+        Err(error) => Err(said(app, path, error).await),
+    }
+}
+
+/// What the guest said, in the words of BandSox's agent; those have the status 500.
+async fn said(app: &App, path: &str, error: ExecError) -> Detail {
+    let words = match &error {
+        ExecError::Refused { kind, message } => match kind {
+            FailureKind::NotFound => format!("Agent error: File not found: {path}"),
+            FailureKind::IsADirectory => format!("Agent error: Path is a directory: {path}"),
+            _ => format!("Agent error: {message}"),
+        },
+        _ => return failure::used(app, VmError::Exec(error)).await,
+    };
+    Detail::new(StatusCode::INTERNAL_SERVER_ERROR, words)
+}
+
+fn nonsense() -> Detail {
+    Detail::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the guest answered something else than was asked",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_can_be_downloaded() {
+        assert_eq!(disposition("/a/b c.txt"), "attachment; filename=\"b c.txt\"");
+        assert_eq!(
+            disposition("/gr\u{fc}n\".txt"),
+            "attachment; filename=\"gr_n_.txt\"; filename*=UTF-8''gr%C3%BCn%22%2Etxt"
+        );
+    }
+
+    #[test]
+    fn modes_are_written_as_go_writes_them() {
+        let info = |kind, mode| FileInfo {
+            name: "x".into(),
+            kind,
+            size_bytes: 0,
+            mode,
+            uid: 0,
+            gid: 0,
+            modified_ns: 0,
+            target: None,
+        };
+        assert_eq!(mode(&info(FileKind::File, 0o644)), "644");
+        assert_eq!(mode(&info(FileKind::Directory, 0o1777)), "20004000777");
+    }
+}

@@ -1,0 +1,23 @@
+//! BandSox's HTTP contract (version 3.5 and the earlier 3.x) over the same calls as `/v1`, so that its Python
+//! client, its command line and its TypeScript SDK work unmodified.
+//!
+//! What differs on purpose is in docs/guides/coming-from-bandsox.md.
+
+mod dockerfile;
+mod error;
+mod exec;
+mod exec_stream;
+mod failure;
+mod fields;
+mod files;
+mod frames;
+mod keys;
+mod mcp;
+mod names;
+mod routes;
+mod snapshots;
+mod terminal;
+mod vm;
+mod vms;
+
+pub(crate) use routes::routes;

@@ -1,0 +1,35 @@
+//! The routes of this surface.
+
+use axum::routing::{delete, get, post, put};
+
+use super::{dockerfile, exec, exec_stream, keys, snapshots, terminal, vms};
+use crate::auth::Routes;
+
+/// Adds the routes of this surface.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    routes
+        .route("/api/auth/login", post(keys::login))
+        .route("/api/auth/logout", post(keys::logout))
+        .route("/api/auth/check", get(keys::check))
+        .route("/api/auth/keys", get(keys::list).post(keys::create))
+        .route("/api/auth/keys/{id}", delete(keys::revoke))
+        .route("/api/vms", get(vms::list).post(vms::create))
+        .route("/api/projects", get(vms::list))
+        .route("/api/vms/from-dockerfile", post(dockerfile::create))
+        .route("/api/vms/{id}", get(vms::find).delete(vms::remove))
+        .route("/api/vms/{id}/stop", post(vms::stop))
+        .route("/api/vms/{id}/pause", post(vms::pause))
+        .route("/api/vms/{id}/resume", post(vms::resume))
+        .route("/api/vms/{id}/name", put(vms::rename))
+        .route("/api/vms/{id}/metadata", put(vms::set_metadata))
+        .route("/api/vms/{id}/snapshot", post(snapshots::take))
+        .route("/api/vms/{id}/exec", post(exec::exec))
+        .route("/api/vms/{id}/exec-python", post(exec::exec_python))
+        .route("/api/vms/{id}/exec-stream", get(exec_stream::exec_stream))
+        .route("/api/vms/{id}/terminal", get(terminal::terminal))
+        .route("/api/snapshots", get(snapshots::list))
+        .route("/api/snapshots/{id}", delete(snapshots::remove))
+        .route("/api/snapshots/{id}/restore", post(snapshots::restore))
+        .route("/api/snapshots/{id}/name", put(snapshots::rename))
+        .route("/api/snapshots/{id}/metadata", put(snapshots::set_metadata))
+}

@@ -1,0 +1,203 @@
+//! `/api/snapshots`, and taking one of a VM.
+
+use std::time::Duration;
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde_json::{Map, Value, json};
+use thaw_api_types::limits;
+use thaw_runner::{
+    CreateVm, SnapshotChange, SnapshotError, SnapshotInfo, TakeSnapshot, VmError, VmSource,
+};
+
+use super::{
+    error::Detail,
+    failure,
+    fields::Fields,
+    names,
+    vm::{MCP_KEY, seconds},
+    vms::{keep, name},
+};
+use crate::{auth::Identity, state::App};
+
+fn snapshot(info: &SnapshotInfo) -> Value {
+    let mut metadata = info.metadata.as_object().clone();
+    metadata.remove(MCP_KEY);
+    json!({
+        "id": info.id.as_str(),
+        "path": null,
+        "snapshot_name": info.name,
+        "source_vm_id": info.vm.as_str(),
+        "vcpu": info.shape.vcpus,
+        "mem_mib": info.shape.memory_mib,
+        "image": info.image_name.as_ref().unwrap_or(&info.image),
+        "rootfs_path": null,
+        "backend_rootfs_path": null,
+        "network_config": null,
+        "vsock_config": null,
+        "metadata": metadata,
+        "created_at": seconds(info.created_at_ms),
+    })
+}
+
+/// Takes a snapshot; one of the same name is replaced.
+pub(crate) async fn take(
+    State(app): State<App>,
+    Extension(identity): Extension<Identity>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Detail> {
+    let mut fields = Fields::of_body(&body)?;
+    let wanted = fields.required_text("name");
+    let metadata = fields.object("metadata");
+    if wanted.chars().count() > limits::MAX_NAME_CHARS {
+        fields.refuse("name", "a name has 1 to 128 characters");
+    }
+    fields.finish()?;
+    let metadata = metadata.map(keep).transpose()?;
+    if let Err(error) = app.runner.vm(&id) {
+        return Err(failure::vm(&app, error).await);
+    }
+    match app.runner.delete_snapshot(&wanted).await {
+        Ok(_) | Err(SnapshotError::NotFound(_)) => {}
+        Err(error) => return Err(failed(&app, error).await),
+    }
+    let call = TakeSnapshot {
+        id: names::id_of(&wanted),
+        name: wanted.clone(),
+        metadata,
+        owner: identity.owner(),
+    };
+    match app.runner.take_snapshot(&id, call).await {
+        Ok(_) => Ok(Json(json!({ "snapshot_id": wanted }))),
+        Err(error) => Err(failed(&app, error).await),
+    }
+}
+
+/// Every snapshot.
+pub(crate) async fn list(State(app): State<App>) -> Json<Value> {
+    let page = app.runner.snapshots(&Map::new(), None, usize::MAX);
+    Json(page.items.iter().map(snapshot).collect())
+}
+
+/// Makes a VM out of a snapshot.
+pub(crate) async fn restore(
+    State(app): State<App>,
+    Extension(identity): Extension<Identity>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Detail> {
+    let mut fields = Fields::of_body(&body)?;
+    let name = name(&mut fields);
+    let network = fields.flag("enable_networking").unwrap_or(true);
+    let env = fields.variables("env_vars");
+    let metadata = fields.object("metadata");
+    fields.finish()?;
+    let taken = match app.runner.snapshot(&id) {
+        Ok(taken) => taken,
+        Err(error) => return Err(failed(&app, error).await),
+    };
+    let call = |name| CreateVm {
+        source: VmSource::Snapshot(taken.id.to_string()),
+        name,
+        disk_mib: None,
+        env: env.clone().map(|env| env.into_iter().collect()),
+        metadata: metadata.clone().and_then(|object| keep(object).ok()),
+        idle_timeout: None,
+        max_lifetime: None,
+        network,
+        owner: identity.owner(),
+        start_within: Duration::from_millis(limits::DEFAULT_START_TIMEOUT_MS),
+    };
+    if let Some(metadata) = &metadata {
+        keep(metadata.clone())?;
+    }
+    let made = match name {
+        Some(name) => app.runner.create_vm(call(Some(name))).await,
+        // Names are unique here: the second VM of a snapshot goes without one.
+        None => match app.runner.create_vm(call(Some(format!("from-{id}")))).await {
+            Err(VmError::NameTaken(_)) => app.runner.create_vm(call(None)).await,
+            made => made,
+        },
+    };
+    match made {
+        Ok(vm) => Ok(Json(json!({ "id": vm.id.as_str(), "status": "restored" }))),
+        Err(VmError::NoSnapshot(_) | VmError::AmbiguousSnapshot(_)) => {
+            Err(Detail::not_found("Snapshot"))
+        }
+        Err(error) => Err(failure::made(crate::failure::vm(&app, None, &error).await)),
+    }
+}
+
+/// Removes a snapshot.
+pub(crate) async fn remove(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Detail> {
+    match app.runner.delete_snapshot(&id).await {
+        Ok(_) => Ok(Json(json!({ "status": "deleted" }))),
+        Err(error) => Err(failed(&app, error).await),
+    }
+}
+
+/// Gives a snapshot another name; its id stays.
+pub(crate) async fn rename(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Detail> {
+    let mut fields = Fields::of_body(&body)?;
+    let wanted = fields.required_text("name");
+    if wanted.chars().count() > limits::MAX_NAME_CHARS {
+        fields.refuse("name", "a name has 1 to 128 characters");
+    }
+    fields.finish()?;
+    let change = SnapshotChange {
+        name: Some(wanted.clone()),
+        ..SnapshotChange::default()
+    };
+    match app.runner.change_snapshot(&id, change).await {
+        Ok(_) => Ok(Json(json!({ "status": "renamed", "name": wanted }))),
+        Err(error) => Err(failed(&app, error).await),
+    }
+}
+
+/// Replaces a snapshot's metadata; returns the snapshot without its id.
+pub(crate) async fn set_metadata(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Detail> {
+    let mut fields = Fields::of_body(&body)?;
+    let wanted: Map<String, Value> = fields.required_object("metadata");
+    fields.finish()?;
+    let change = SnapshotChange {
+        metadata: Some(keep(wanted)?),
+        ..SnapshotChange::default()
+    };
+    let changed = match app.runner.change_snapshot(&id, change).await {
+        Ok(changed) => changed,
+        Err(error) => return Err(failed(&app, error).await),
+    };
+    let mut body = snapshot(&changed);
+    if let Some(body) = body.as_object_mut() {
+        body.remove("id");
+        body.remove("path");
+    }
+    Ok(Json(body))
+}
+
+async fn failed(app: &App, error: SnapshotError) -> Detail {
+    match error {
+        SnapshotError::NotFound(_) | SnapshotError::Ambiguous(_) => Detail::not_found("Snapshot"),
+        SnapshotError::Vm(VmError::Stopped { .. }) => {
+            Detail::new(StatusCode::CONFLICT, "VM is not running")
+        }
+        SnapshotError::Vm(error) => failure::vm(app, error).await,
+        other => crate::failure::snapshot(app, &other).await.into(),
+    }
+}

@@ -1,0 +1,77 @@
+//! A VM as BandSox describes it.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
+use thaw_runner::{VmInfo, VmStatus};
+
+/// The key in a VM's metadata that holds its `mcp` option, redacted; clients don't see it there.
+pub(super) const MCP_KEY: &str = "bandsox.mcp";
+
+/// A VM. What would be a path or a process of the host is `null`, and so is the network until there are any.
+pub(super) fn vm(info: &VmInfo) -> Value {
+    let mut metadata = info.metadata.as_object().clone();
+    let mcp = metadata.remove(MCP_KEY);
+    let secrets = secrets(mcp.as_ref());
+    let variables = info.env.iter().map(|(name, value)| {
+        let value = if secrets.contains(name.as_str()) {
+            "<redacted>"
+        } else {
+            value
+        };
+        (name.clone(), Value::String(value.to_owned()))
+    });
+    let variables: Map<String, Value> = variables.collect();
+    let running = matches!(info.state, VmStatus::Running);
+    let mut vm = json!({
+        "id": info.id.as_str(),
+        "name": info.name,
+        "image": info.image_name.as_ref().unwrap_or(&info.image),
+        "vcpu": info.shape.vcpus,
+        "mem_mib": info.shape.memory_mib,
+        "disk_size_mib": info.disk_bytes >> 20,
+        "rootfs_path": null,
+        "network_config": null,
+        "vsock_config": null,
+        "created_at": seconds(info.created_at_ms),
+        "status": status(&info.state),
+        "pid": null,
+        "env_vars": variables,
+        "mcp": mcp,
+        "metadata": metadata,
+        "agent_ready": running,
+    });
+    if let Some(snapshot) = &info.snapshot {
+        vm["restored_from"] = Value::String(snapshot.to_string());
+    }
+    vm
+}
+
+fn status(state: &VmStatus) -> &'static str {
+    match state {
+        VmStatus::Running => "running",
+        VmStatus::Paused(_) => "paused",
+        VmStatus::Stopped { .. } => "stopped",
+    }
+}
+
+/// Names of variables that hold what must not be shown.
+fn secrets(mcp: Option<&Value>) -> HashSet<&str> {
+    let servers = mcp.and_then(|mcp| mcp.get("mcpServers")?.as_object());
+    let variables = servers
+        .into_iter()
+        .flat_map(|servers| servers.values())
+        .filter_map(|server| server.get("env")?.as_object());
+    variables
+        .flat_map(|variables| variables.keys().map(String::as_str))
+        .collect()
+}
+
+/// Seconds since 1970-01-01 UTC, as BandSox counts time.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of this age are whole in a float"
+)]
+pub(super) fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}

@@ -1,0 +1,300 @@
+//! `/api/vms`: their life.
+
+use std::time::Duration;
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Path, Query, State},
+};
+use serde_json::{Map, Value, json};
+use thaw_api_types::limits;
+use thaw_runner::{
+    CreateVm, Metadata, VmChange, VmError, VmFilter, VmInfo, VmSource,
+    node::{TemplateSelector, vmm::Shape},
+};
+
+use super::{error::Detail, failure, fields::Fields, files, mcp, vm};
+use crate::{auth::Identity, state::App};
+
+/// What a client may want at the least when it does not say: BandSox's own defaults.
+const DEFAULT_MEMORY_MIB: i64 = 128;
+const DEFAULT_DISK_MIB: i64 = 4096;
+
+/// Every VM, newest first.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Json<Value>, Detail> {
+    let mut fields = Fields::of_pairs("query", pairs);
+    let limit = fields.int("limit");
+    let wanted = fields.text("metadata_equals");
+    fields.finish()?;
+    // What is no object is ignored, as BandSox does.
+    let metadata: Map<String, Value> = wanted
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    let filter = VmFilter {
+        metadata,
+        ..VmFilter::default()
+    };
+    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(0));
+    let page = app.runner.vms(&filter, None, limit);
+    Ok(Json(page.items.iter().map(vm::vm).collect()))
+}
+
+/// What a creation asks for, in JSON or as a form.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) name: Option<String>,
+    vcpus: u8,
+    memory_mib: u32,
+    disk_mib: u64,
+    network: bool,
+    env: Vec<(String, String)>,
+    metadata: Map<String, Value>,
+    mcp: Option<mcp::Servers>,
+}
+
+impl Wish {
+    pub(super) fn of(fields: &mut Fields) -> Self {
+        let option = fields.object("mcp").unwrap_or_default();
+        let mcp = mcp::Servers::of(&option).unwrap_or_else(|problem| {
+            fields.refuse("mcp", &problem);
+            None
+        });
+        let metadata = fields.object("metadata").unwrap_or_default();
+        if metadata.contains_key(vm::MCP_KEY) {
+            fields.refuse("metadata", "a key of this name is Thaw's own");
+        }
+        // Images are content-addressed and never stale; a new one is made with `thaw image add`.
+        fields.flag("force_rebuild");
+        let vcpu = fields.int("vcpu").unwrap_or(1);
+        let mem_mib = fields.int("mem_mib").unwrap_or(DEFAULT_MEMORY_MIB);
+        let disk_mib = fields.int("disk_size_mib").unwrap_or(DEFAULT_DISK_MIB);
+        Self {
+            name: name(fields),
+            vcpus: in_range(fields, "vcpu", vcpu, 1, i64::from(limits::MAX_VCPUS)),
+            memory_mib: in_range(
+                fields,
+                "mem_mib",
+                mem_mib,
+                i64::from(limits::MIN_MEMORY_MIB),
+                i64::from(limits::MAX_MEMORY_MIB),
+            ),
+            disk_mib: in_range(fields, "disk_size_mib", disk_mib, 1, 1 << 24),
+            network: fields.flag("enable_networking").unwrap_or(true),
+            env: fields.variables("env_vars").unwrap_or_default(),
+            metadata,
+            mcp,
+        }
+    }
+}
+
+/// A display name; text of at most 128 characters.
+pub(super) fn name(fields: &mut Fields) -> Option<String> {
+    let name = fields.text("name")?;
+    if name.is_empty() || name.chars().count() > limits::MAX_NAME_CHARS {
+        fields.refuse("name", "a name has 1 to 128 characters");
+    }
+    Some(name)
+}
+
+fn in_range<T: TryFrom<i64> + Default>(
+    fields: &mut Fields,
+    field: &str,
+    number: i64,
+    least: i64,
+    most: i64,
+) -> T {
+    if !(least..=most).contains(&number) {
+        fields.refuse(
+            field,
+            &format!("must be {least} to {most}, and is {number}"),
+        );
+    }
+    T::try_from(number).unwrap_or_default()
+}
+
+/// Makes a VM out of an image. Its agent is ready when this answers.
+pub(crate) async fn create(
+    State(app): State<App>,
+    Extension(identity): Extension<Identity>,
+    body: Bytes,
+) -> Result<Json<Value>, Detail> {
+    let mut fields = Fields::of_body(&body)?;
+    let image = fields.required_text("image");
+    let wish = Wish::of(&mut fields);
+    fields.finish()?;
+    let vm = make(&app, &identity, image, wish).await?;
+    Ok(Json(json!({ "id": vm.id.as_str(), "status": "created" })))
+}
+
+/// Makes a VM out of an image that a wish is about.
+pub(super) async fn make(
+    app: &App,
+    identity: &Identity,
+    image: String,
+    wish: Wish,
+) -> Result<VmInfo, Detail> {
+    let (env, mut metadata) = (wish.env, wish.metadata);
+    let mut variables = Vec::new();
+    if let Some(servers) = &wish.mcp {
+        metadata.insert(vm::MCP_KEY.to_owned(), servers.redacted());
+        variables.extend(servers.variables.clone());
+    }
+    // What the caller says counts more than what its servers need.
+    variables.extend(env);
+    let selector = TemplateSelector::Image {
+        image,
+        shape: Shape {
+            vcpus: wish.vcpus,
+            memory_mib: wish.memory_mib,
+        },
+    };
+    let call = CreateVm {
+        source: VmSource::Template(selector.clone()),
+        name: wish.name,
+        disk_mib: Some(wish.disk_mib),
+        env: Some(variables.into_iter().collect()),
+        metadata: Some(keep(metadata)?),
+        idle_timeout: None,
+        max_lifetime: None,
+        network: wish.network,
+        owner: identity.owner(),
+        start_within: Duration::from_millis(limits::DEFAULT_START_TIMEOUT_MS),
+    };
+    let made = match app.runner.create_vm(call).await {
+        Ok(made) => made,
+        Err(error) => {
+            let error = crate::failure::vm(app, Some(&selector), &error).await;
+            return Err(failure::made(error));
+        }
+    };
+    if let Some(servers) = wish.mcp
+        && let Err(error) = files::write_text(app, made.id.as_str(), mcp::PATH, &servers.file).await
+    {
+        // A VM without what was asked for is no use.
+        let _ = app.runner.delete_vm(made.id.as_str()).await;
+        return Err(error);
+    }
+    Ok(made)
+}
+
+/// One VM.
+pub(crate) async fn find(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Detail> {
+    match app.runner.vm(&id) {
+        Ok(info) => Ok(Json(vm::vm(&info))),
+        Err(error) => Err(failure::vm(&app, error).await),
+    }
+}
+
+/// Removes a VM; one that is not there is removed already.
+pub(crate) async fn remove(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Detail> {
+    match app.runner.delete_vm(&id).await {
+        Ok(_) | Err(VmError::NotFound(_)) => Ok(Json(json!({ "status": "deleted" }))),
+        Err(error) => Err(failure::vm(&app, error).await),
+    }
+}
+
+/// Powers a VM off and keeps its disk.
+pub(crate) async fn stop(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Detail> {
+    answer(&app, app.runner.stop_vm(&id).await, "stopped").await
+}
+
+/// Stops a VM's CPUs.
+pub(crate) async fn pause(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Detail> {
+    answer(&app, app.runner.pause_vm(&id).await, "paused").await
+}
+
+/// Lets a VM's CPUs run.
+pub(crate) async fn resume(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Detail> {
+    answer(&app, app.runner.resume_vm(&id).await, "resumed").await
+}
+
+async fn answer(
+    app: &App,
+    done: Result<VmInfo, VmError>,
+    status: &str,
+) -> Result<Json<Value>, Detail> {
+    match done {
+        Ok(_) => Ok(Json(json!({ "status": status }))),
+        Err(VmError::Stopped { .. }) => Err(Detail::new(
+            axum::http::StatusCode::CONFLICT,
+            "VM is not running",
+        )),
+        Err(error) => Err(failure::vm(app, error).await),
+    }
+}
+
+/// Gives a VM another name.
+pub(crate) async fn rename(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Detail> {
+    let mut fields = Fields::of_body(&body)?;
+    fields.required_text("name");
+    let mut fields = Fields::of_body(&body)?;
+    let name = name(&mut fields);
+    fields.finish()?;
+    let change = VmChange {
+        name: name.clone(),
+        ..VmChange::default()
+    };
+    match app.runner.change_vm(&id, change).await {
+        Ok(_) => Ok(Json(json!({ "status": "renamed", "name": name }))),
+        Err(error) => Err(failure::vm(&app, error).await),
+    }
+}
+
+/// Replaces a VM's metadata and returns it.
+pub(crate) async fn set_metadata(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Detail> {
+    let mut fields = Fields::of_body(&body)?;
+    let wanted = fields.required_object("metadata");
+    if wanted.contains_key(vm::MCP_KEY) {
+        fields.refuse("metadata", "a key of this name is Thaw's own");
+    }
+    fields.finish()?;
+    let before = match app.runner.vm(&id) {
+        Ok(info) => info,
+        Err(error) => return Err(failure::vm(&app, error).await),
+    };
+    let mut kept = wanted.clone();
+    if let Some(mcp) = before.metadata.as_object().get(vm::MCP_KEY) {
+        kept.insert(vm::MCP_KEY.to_owned(), mcp.clone());
+    }
+    let change = VmChange {
+        metadata: Some(keep(kept)?),
+        ..VmChange::default()
+    };
+    match app.runner.change_vm(before.id.as_str(), change).await {
+        Ok(_) => Ok(Json(Value::Object(wanted))),
+        Err(error) => Err(failure::vm(&app, error).await),
+    }
+}
+
+/// Metadata that is not too large.
+pub(super) fn keep(object: Map<String, Value>) -> Result<Metadata, Detail> {
+    Metadata::new(object)
+        .map_err(|error| Detail::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))
+}

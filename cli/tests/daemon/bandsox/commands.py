@@ -1,0 +1,104 @@
+"""Every verb of BandSox's command line that talks to a server, unmodified, against a running daemon.
+
+usage: commands.py PORT HOME [API_KEY]
+
+With a key the daemon has authentication on; the verbs about keys are run as well then.
+"""
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+
+port, home = sys.argv[1:3]
+key = sys.argv[3] if len(sys.argv) > 3 else None
+environment = {**os.environ, "HOME": home, "COLUMNS": "200", "SUDO_USER": ""}
+bandsox = os.path.join(os.path.dirname(sys.executable), "bandsox")
+if key:
+    os.makedirs(os.path.join(home, ".bandsox"), exist_ok=True)
+    with open(os.path.join(home, ".bandsox", "credentials"), "w") as file:
+        json.dump({"api_key": key, "server_url": f"http://127.0.0.1:{port}"}, file)
+
+
+def run(*words, typed="", expect):
+    done = subprocess.run(
+        [bandsox, *words, "--port", port], env=environment, input=typed,
+        capture_output=True, text=True, timeout=180)
+    text = done.stdout + done.stderr
+    assert expect in text, f"bandsox {' '.join(words)} printed {text!r}, without {expect!r}"
+    return text
+
+
+def terminal(name):
+    """A person at a terminal: types, resizes nothing, leaves with `exit`."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execve(bandsox, [bandsox, "terminal", name, "--port", port], environment)
+    seen, deadline, typed = b"", time.monotonic() + 120, False
+    while b"the-end" not in seen and time.monotonic() < deadline:
+        if not select.select([master], [], [], 1)[0]:
+            continue
+        try:
+            data = os.read(master, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        seen += data
+        if not typed and re.search(rb"[#$] ", seen):
+            # Typed only now: the client throws away what comes before its terminal is raw.
+            os.write(master, b"echo the-'end'; exit\r")
+            typed = True
+    assert b"the-end" in seen, f"the terminal showed {seen!r}"
+    os.waitpid(pid, 0)
+    os.close(master)
+
+
+def machines():
+    made = run("create", "python", "--name", "box", "--mem", "256", "--disk-size", "1024", expect="VM created: ")
+    ident = made.split("VM created: ")[1].split()[0]
+    run("create", "nowhere-to-be-found:1", expect="Failed to create VM")
+    run("vm", "list", expect=ident)
+    terminal("box")
+    run("vm", "pause", ident, expect="paused")
+    run("vm", "list", expect="paused")
+    run("vm", "resume", ident, expect="resumed")
+    run("vm", "rename", ident, "crate", expect="crate")
+    run("vm", "save", ident, "saved", expect="saved")
+    return ident
+
+
+def snapshots():
+    run("snapshot", "list", expect="saved")
+    run("snapshot", "restore", "saved", "--name", "again", expect="Snapshot restored to VM")
+    run("vm", "list", expect="again")
+    run("snapshot", "rename", "saved", "put-by", expect="put-by")
+    run("snapshot", "list", expect="put-by")
+    run("snapshot", "delete", "put-by", expect="deleted")
+
+
+def the_end(ident):
+    run("vm", "stop", ident, expect="stopped")
+    run("vm", "list", expect="stopped")
+    run("vm", "delete", ident, expect="deleted")
+    run("vm", "delete", "again", expect="deleted")
+
+
+def keys():
+    made = run("auth", "create-key", "second", typed="n\n", expect="API key created")
+    ident = re.search(r"ID:\s+(\S+)", made).group(1)
+    run("auth", "list-keys", expect=ident)
+    run("auth", "revoke-key", ident, expect="revoked")
+    assert ident not in run("auth", "list-keys", expect="ID")
+
+
+machine = machines()
+snapshots()
+the_end(machine)
+if key:
+    keys()
+print("all right")
