@@ -6,6 +6,7 @@ use axum::{
     extract::connect_info::IntoMakeServiceWithConnectInfo,
     http::Method,
     middleware,
+    response::{IntoResponse as _, Response},
     routing::{delete, get, post},
 };
 use thaw_api_types::ErrorCode;
@@ -129,12 +130,16 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn unknown(request: Request) -> ApiError {
+async fn unknown(request: Request) -> Response {
+    if request.uri().path().starts_with("/api/") {
+        return bandsox::unknown().into_response();
+    }
     ApiError::new(
         ErrorCode::RouteNotFound,
         format!("there is no route {}", request.uri().path()),
     )
     .hint("/docs lists the routes")
+    .into_response()
 }
 
 async fn wrong_method(method: Method, request: Request) -> ApiError {

@@ -102,13 +102,6 @@ impl Fields {
         })
     }
 
-    pub(super) fn required_int(&mut self, name: &str) -> i64 {
-        if self.is_missing(name) {
-            return 0;
-        }
-        self.int(name).unwrap_or_default()
-    }
-
     pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
         let value = self.take(name)?;
         let flag = match &value {
@@ -178,11 +171,6 @@ impl Fields {
             texts.collect::<Option<Vec<_>>>()
         });
         texts.or_else(|| self.wrong(name, "list_type", "Input should be a valid list", value))
-    }
-
-    /// Whatever JSON it is.
-    pub(super) fn value(&mut self, name: &str) -> Option<Value> {
-        self.take(name)
     }
 
     /// Notes that a field's value can't be used.

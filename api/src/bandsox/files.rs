@@ -16,7 +16,7 @@ use thaw_runner::{
     RunningInside, VmError,
     node::{
         ExecError, InsideRequest, StreamEvent, StreamInput,
-        vmm::protocol::{FailureKind, FileInfo, FileKind, FileOperation, GuestPath, Reply},
+        vmm::protocol::{FailureKind, FileInfo, FileKind, FileOperation, Reply},
     },
 };
 
@@ -104,7 +104,9 @@ pub(crate) async fn read(
                 if content.len() as u64 + bytes.len() as u64 > MAX_JSON_FILE_BYTES {
                     return Err(Detail::new(
                         StatusCode::PAYLOAD_TOO_LARGE,
-                        format!("{path} is larger than {MAX_JSON_FILE_BYTES} bytes; download it instead"),
+                        format!(
+                            "{path} is larger than {MAX_JSON_FILE_BYTES} bytes; download it instead"
+                        ),
                     ));
                 }
                 content.extend_from_slice(&bytes);
@@ -185,7 +187,7 @@ pub(crate) async fn info(
     let operation = FileOperation::Stat {
         path: path.as_str().into(),
     };
-    let Reply::File(info) = done(&app, &id, &path, operation, None).await? else {
+    let Reply::File(info) = done(&app, &id, &path, operation).await? else {
         return Err(nonsense());
     };
     Ok(Json(json!({
@@ -367,17 +369,8 @@ async fn open(app: &App, id: &str, path: &str) -> Result<(Option<u64>, RunningIn
     }
 }
 
-async fn done(
-    app: &App,
-    id: &str,
-    path: &str,
-    operation: FileOperation,
-    data: Option<Bytes>,
-) -> Result<Reply, Detail> {
+async fn done(app: &App, id: &str, path: &str, operation: FileOperation) -> Result<Reply, Detail> {
     let mut running = begin(app, id, path, operation).await?;
-    if let Some(data) = data {
-        let _ = running.stream.input.send(StreamInput::Data(data)).await;
-    }
     loop {
         if let StreamEvent::Done(reply) = next(app, path, &mut running).await? {
             return Ok(reply);
@@ -435,7 +428,10 @@ mod tests {
 
     #[test]
     fn any_name_can_be_downloaded() {
-        assert_eq!(disposition("/a/b c.txt"), "attachment; filename=\"b c.txt\"");
+        assert_eq!(
+            disposition("/a/b c.txt"),
+            "attachment; filename=\"b c.txt\""
+        );
         assert_eq!(
             disposition("/gr\u{fc}n\".txt"),
             "attachment; filename=\"gr_n_.txt\"; filename*=UTF-8''gr%C3%BCn%22%2Etxt"

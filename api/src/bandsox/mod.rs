@@ -20,4 +20,4 @@ mod terminal;
 mod vm;
 mod vms;
 
-pub(crate) use routes::routes;
+pub(crate) use routes::{routes, unknown};

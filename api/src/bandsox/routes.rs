@@ -1,8 +1,11 @@
 //! The routes of this surface.
 
-use axum::routing::{delete, get, post, put};
+use axum::{
+    http::StatusCode,
+    routing::{delete, get, post, put},
+};
 
-use super::{dockerfile, exec, exec_stream, keys, snapshots, terminal, vms};
+use super::{dockerfile, error::Detail, exec, exec_stream, files, keys, snapshots, terminal, vms};
 use crate::auth::Routes;
 
 /// Adds the routes of this surface.
@@ -27,9 +30,21 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .route("/api/vms/{id}/exec-python", post(exec::exec_python))
         .route("/api/vms/{id}/exec-stream", get(exec_stream::exec_stream))
         .route("/api/vms/{id}/terminal", get(terminal::terminal))
+        .route("/api/vms/{id}/files", get(files::list))
+        .route("/api/vms/{id}/read-file", get(files::read))
+        .route("/api/vms/{id}/write-file", post(files::write))
+        .route("/api/vms/{id}/append-file", post(files::append))
+        .route("/api/vms/{id}/file-info", get(files::info))
+        .route("/api/vms/{id}/upload", post(files::upload))
+        .route("/api/vms/{id}/download", get(files::download))
         .route("/api/snapshots", get(snapshots::list))
         .route("/api/snapshots/{id}", delete(snapshots::remove))
         .route("/api/snapshots/{id}/restore", post(snapshots::restore))
         .route("/api/snapshots/{id}/name", put(snapshots::rename))
         .route("/api/snapshots/{id}/metadata", put(snapshots::set_metadata))
+}
+
+/// What is asked for is nowhere on this surface.
+pub(crate) fn unknown() -> Detail {
+    Detail::new(StatusCode::NOT_FOUND, "Not Found")
 }
