@@ -7,8 +7,10 @@
 )]
 
 mod auth;
+mod aws;
 mod end_to_end;
 mod faults;
+mod functions;
 mod init;
 mod inside;
 mod support;
