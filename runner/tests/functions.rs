@@ -138,7 +138,7 @@ fn call(event: &str, qualifier: Option<&str>) -> Invocation {
         function: "f".into(),
         qualifier: qualifier.map(str::to_owned),
         key: String::new(),
-        request_id: format!("id-{event}"),
+        request_id: format!("id-{}", event.get(..20).unwrap_or(event)),
         content_type: Some("text/plain".into()),
         event: Bytes::copy_from_slice(event.as_bytes()),
         stream: false,
