@@ -21,6 +21,8 @@ setup: ## Install what building and running Thaw needs (apt, root).
 setup-test: ## Install what the tests need besides (apt, root).
 	@deploy/install-packages run test
 	@deploy/test-clients
+	@test -x target/test-venv/bin/pip || /usr/bin/python3 -m venv target/test-venv
+	@target/test-venv/bin/pip install --quiet --disable-pip-version-check -r deploy/test-requirements.txt
 
 agent: ## Build the static guest agent.
 	@RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet --locked -p thaw-agent \

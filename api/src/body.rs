@@ -74,7 +74,8 @@ pub(crate) fn cut_off() -> ApiError {
     ApiError::new(ErrorCode::BodyCutOff, "the body ended before it was whole")
 }
 
-async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
+/// The whole body.
+pub(crate) async fn read(request: Request, limit: usize) -> Result<Bytes, ApiError> {
     let too_large = || too_large(limit as u64);
     let announced = content_length(request.headers());
     if announced.is_some_and(|length| length > limit as u64) {

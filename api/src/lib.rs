@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod exec;
 mod failure;
+mod functions;
 mod gate;
 mod health;
 mod images;

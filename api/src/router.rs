@@ -7,17 +7,17 @@ use axum::{
     http::Method,
     middleware,
     response::{IntoResponse as _, Response},
-    routing::{delete, get, post},
+    routing::{any, delete, get, post, put},
 };
 use thaw_api_types::ErrorCode;
-use thaw_runner::Runner;
+use thaw_runner::{Runner, functions::Functions};
 
 use crate::{
     auth::{self, Auth, Routes},
     bandsox,
     config::ApiConfig,
     error::ApiError,
-    events, exec, gate, health, images,
+    events, exec, functions, gate, health, images,
     inside::files,
     listen::Peer,
     observe, openapi, pools, snapshots,
@@ -37,9 +37,14 @@ impl Service {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open(runner: Runner, auth: Auth, config: ApiConfig) -> Result<Self, OpenError> {
+    pub fn open(
+        runner: Runner,
+        functions: Functions,
+        auth: Auth,
+        config: ApiConfig,
+    ) -> Result<Self, OpenError> {
         Ok(Self {
-            router: router(App::new(runner.clone(), auth, config)?),
+            router: router(App::new(runner.clone(), functions, auth, config)?),
             runner,
         })
     }
@@ -109,6 +114,44 @@ pub(crate) fn routes() -> Routes {
         )
         .route("/v1/vms/{id}/files/mkdir", post(files::make_directory))
         .route("/v1/vms/{id}/files/move", post(files::move_file))
+        .route(
+            "/v1/functions",
+            get(functions::list).post(functions::deploy),
+        )
+        .route(
+            "/v1/functions/{name}",
+            get(functions::find).delete(functions::remove),
+        )
+        .route("/v1/functions/{name}/versions", get(functions::versions))
+        .route(
+            "/v1/functions/{name}/versions/{version}",
+            delete(functions::remove_version),
+        )
+        .route(
+            "/v1/functions/{name}/aliases/{alias}",
+            put(functions::put_alias).delete(functions::remove_alias),
+        )
+        .route(
+            "/v1/functions/{name}/aliases/{alias}/rollback",
+            post(functions::roll_back_alias),
+        )
+        .route("/v1/functions/{name}/logs", get(functions::logs))
+        .route("/v1/functions/{name}/events", get(functions::events))
+        .route(
+            "/v1/functions/{name}/events/{id}",
+            get(functions::event).delete(functions::remove_event),
+        )
+        .route(
+            "/v1/functions/{name}/events/{id}/retry",
+            post(functions::retry_event),
+        )
+        .route("/v1/functions/{name}/invoke", post(functions::invoke))
+        .route("/v1/functions/{name}/http/", any(functions::http))
+        .route("/v1/functions/{name}/http/{*path}", any(functions::http))
+        .route(
+            "/2015-03-31/functions/{name}/invocations",
+            post(functions::aws_invoke),
+        )
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

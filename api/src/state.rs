@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use thaw_runner::Runner;
+use thaw_runner::{Runner, functions::Functions};
 
 use crate::{auth::Auth, config::ApiConfig, gate::Gate, images::Spool, metrics::Metrics};
 
@@ -13,6 +13,7 @@ pub(crate) struct App(Arc<Parts>);
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) runner: Runner,
+    pub(crate) functions: Functions,
     pub(crate) auth: Auth,
     /// Whether other machines can reach the service, so that it must not serve while authentication is off.
     pub(crate) exposed: bool,
@@ -22,11 +23,17 @@ pub(crate) struct Parts {
 }
 
 impl App {
-    pub(crate) fn new(runner: Runner, auth: Auth, config: ApiConfig) -> Result<Self, OpenError> {
+    pub(crate) fn new(
+        runner: Runner,
+        functions: Functions,
+        auth: Auth,
+        config: ApiConfig,
+    ) -> Result<Self, OpenError> {
         let spool =
             Spool::open(&config.uploads, config.max_upload_bytes).map_err(OpenError::Uploads)?;
         Ok(Self(Arc::new(Parts {
             runner,
+            functions,
             auth,
             exposed: config.exposed,
             metrics: Metrics::new().map_err(OpenError::Metrics)?,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use thaw_runner::{
     Runner, RunnerLimits, Store,
+    functions::{Functions, FunctionsConfig, FunctionsLimits},
     node::{
-        LocalNode, MemorySetup, NodeConfig, NodeLimits, StorageLock,
+        LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, StorageLock,
         image::ImageStore,
         vmm::{FakeEngine, GuestKernel},
     },
@@ -35,12 +36,19 @@ impl World {
             limits: NodeLimits::default(),
         };
         let node = LocalNode::open(config).await.unwrap();
+        let node: Arc<dyn Node> = Arc::new(node);
         let store = Store::open(&folder.path().join("runner.db")).unwrap();
-        let runner = Runner::open(Arc::new(node), store, RunnerLimits::default());
+        let config = FunctionsConfig {
+            folder: folder.path().join("functions"),
+            limits: FunctionsLimits::default(),
+        };
+        let functions = Functions::open(Arc::clone(&node), store.clone(), config).await;
+        let functions = functions.unwrap();
+        let runner = Runner::open(node, store, RunnerLimits::default());
         let runner = runner.await.unwrap();
         let config = ApiConfig::new(folder.path().join("run/uploads"));
         let auth = Auth::open(folder.path()).unwrap();
-        let app = App::new(runner, auth, config).unwrap();
+        let app = App::new(runner, functions, auth, config).unwrap();
         Self { app, folder }
     }
 }

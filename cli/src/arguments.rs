@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     auth_arguments::{Auth, Key},
+    commands::FunctionCommand,
     fetch::{Origin, Sha256Hex},
     logging::LogFormat,
 };
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     /// List, restore, rename and remove snapshots of VMs.
     #[command(subcommand)]
     Snapshot(Snapshot),
+    /// Deploy functions and give them events.
+    #[command(subcommand)]
+    Fn(FunctionCommand),
     /// Write a completion script for a shell.
     Completions {
         /// The shell.

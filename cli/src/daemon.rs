@@ -14,6 +14,7 @@ use thaw_api::{
 };
 use thaw_runner::{
     Runner, RunnerLimits, Store,
+    functions::{Functions, FunctionsConfig, FunctionsLimits},
     node::{
         self, LocalNode, MemoryConfig, MemorySetup, Node, NodeConfig, NodeLimits, StorageLock,
         image::ImageStore,
@@ -38,6 +39,7 @@ pub(crate) struct Daemon {
     listener: TcpListener,
     service: Service,
     runner: Runner,
+    functions: Functions,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -112,6 +114,11 @@ impl Daemon {
         .await?;
         let node: Arc<dyn Node> = Arc::new(node);
         let store = Store::open(&root.join("runner.db"))?;
+        let config = FunctionsConfig {
+            folder: root.join("functions"),
+            limits: FunctionsLimits::default(),
+        };
+        let functions = Functions::open(Arc::clone(&node), store.clone(), config).await?;
         let runner = Runner::open(node, store, limits).await?;
         let mut config = ApiConfig::new(root.join("run/uploads"));
         config.allowed_hosts.clone_from(&reach.allowed_hosts);
@@ -119,9 +126,10 @@ impl Daemon {
         config.allow_any_address = reach.insecure || !is_loopback;
         config.exposed = !reach.insecure && !is_loopback;
         Ok(Self {
-            service: Service::open(runner.clone(), auth, config)?,
+            service: Service::open(runner.clone(), functions.clone(), auth, config)?,
             listener,
             runner,
+            functions,
             address,
         })
     }
@@ -132,6 +140,7 @@ impl Daemon {
     /// When the listener fails for good; VMMs are ended then, too.
     pub(crate) async fn serve(self, stop: CancellationToken) -> Result<()> {
         let served = serve(self.listener, self.service, &ServerConfig::default(), stop).await;
+        self.functions.shut_down().await;
         self.runner.shut_down().await;
         if let thaw_api::Stopped::GraceOver = served? {
             tracing::warn!("requests were still running when the daemon stopped");

@@ -213,6 +213,7 @@ impl LocalNode {
             last_restores,
             created_at: manifest.created_at,
             bake: manifest.bake(),
+            is_function: manifest.function.is_some(),
             in_use,
         }
     }

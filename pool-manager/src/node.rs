@@ -351,6 +351,8 @@ pub struct TemplateInfo {
     pub created_at: u64,
     /// How long its bake took.
     pub bake: Duration,
+    /// Whether a function was loaded before it was frozen.
+    pub is_function: bool,
     /// Clones and shells that use it now.
     pub in_use: u32,
 }

@@ -16,6 +16,7 @@ mod config;
 mod error;
 mod events;
 mod exec;
+pub mod functions;
 mod guard;
 mod inside;
 mod metadata;

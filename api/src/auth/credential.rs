@@ -3,9 +3,10 @@
 //! The first of these that is there counts, and no other is tried when it is wrong:
 //!
 //! 1. `Authorization: Bearer KEY`; other schemes are somebody else's and looked past;
-//! 2. on WebSockets, which browsers can't give headers, the subprotocol `bandsox.auth.BASE64URL(KEY OR TOKEN)`;
-//! 3. on WebSockets, `?token=` with a key or a session's token; what is neither is left to whom it is meant for;
-//! 4. a session's cookie.
+//! 2. on AWS Lambda's Invoke, `Authorization: AWS4-HMAC-SHA256 Credential=KEY/…`; its signature is not checked;
+//! 3. on WebSockets, which browsers can't give headers, the subprotocol `bandsox.auth.BASE64URL(KEY OR TOKEN)`;
+//! 4. on WebSockets, `?token=` with a key or a session's token; what is neither is left to whom it is meant for;
+//! 5. a session's cookie.
 
 use axum::http::{HeaderMap, Uri, header};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -17,6 +18,8 @@ use super::{
 
 /// A WebSocket's subprotocol that carries a credential begins so.
 const AUTH_PROTOCOL: &str = "bandsox.auth.";
+/// Where AWS's signature carries a key.
+const AWS_PATH: &str = "/2015-03-31/";
 /// No credential in a query or subprotocol is longer, in bytes.
 const LONGEST: usize = 1024;
 
@@ -72,6 +75,11 @@ pub(crate) fn presented(uri: &Uri, headers: &HeaderMap) -> Option<Presented> {
     if let Some(found) = bearer(headers) {
         return Some(of(Source::Header)(found));
     }
+    if uri.path().starts_with(AWS_PATH)
+        && let Some(found) = aws_key(headers)
+    {
+        return Some(of(Source::Header)(found));
+    }
     if is_websocket(headers) {
         if let Some(found) = subprotocol(headers) {
             return Some(of(Source::Subprotocol)(found));
@@ -81,6 +89,22 @@ pub(crate) fn presented(uri: &Uri, headers: &HeaderMap) -> Option<Presented> {
         }
     }
     cookie::session(headers).map(|token| of(Source::Cookie)(Credential::Session(token)))
+}
+
+/// The id of the access key of AWS's signature, version 4; it is an API key here.
+fn aws_key(headers: &HeaderMap) -> Option<Credential> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let text = values.next()?.to_str().ok()?;
+    let rest = text.strip_prefix("AWS4-HMAC-SHA256 ")?;
+    let scope = rest
+        .split(',')
+        .find_map(|part| part.trim().strip_prefix("Credential="))?;
+    let id = scope.split('/').next()?;
+    // As with two bearers.
+    Some(match values.next() {
+        None => key(id.as_bytes()),
+        Some(_) => Credential::Malformed,
+    })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<Credential> {
@@ -225,6 +249,21 @@ mod tests {
         }
         assert_eq!(found("/", &[("authorization", "Basic eDp5")]), None);
         assert_eq!(found("/", &[("authorization", "Bearerthaw_1")]), None);
+    }
+
+    #[test]
+    fn the_access_key_of_a_signature_counts_on_the_route_of_aws_only() {
+        let value = "AWS4-HMAC-SHA256 Credential=thaw_1/20250101/eu-west-1/lambda/aws4_request, \
+                     SignedHeaders=host, Signature=00";
+        let signed = [("authorization", value)];
+        let uri = "/2015-03-31/functions/f/invocations";
+        let shown = Some((key_credential("thaw_1"), Source::Header));
+        assert_eq!(found(uri, &signed), shown);
+        assert_eq!(found("/v1/exec", &signed), None);
+        assert_eq!(
+            found(uri, &[signed[0], signed[0]]),
+            Some((Credential::Malformed, Source::Header))
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod admin;
 mod exec;
+mod functions;
 mod image;
 mod lease;
 mod run;
@@ -10,6 +11,7 @@ mod vm;
 
 pub(crate) use admin::admin;
 pub(crate) use exec::{exec, lost};
+pub(crate) use functions::{deploy, function, invoke};
 pub(crate) use lease::lease;
 pub(crate) use run::run;
 pub(crate) use snapshot::snapshot;

@@ -4,7 +4,8 @@ use thaw_api_types as types;
 use utoipa::OpenApi;
 
 use crate::{
-    auth::http, events, exec, health, images, inside::files, pools, snapshots, templates, vms,
+    auth::http, events, exec, functions, health, images, inside::files, pools, snapshots,
+    templates, vms,
 };
 
 #[derive(OpenApi)]
@@ -19,6 +20,11 @@ use crate::{
         images::list, images::find, images::add, images::remove,
         templates::list, templates::find, templates::ensure, templates::remove,
         pools::list, pools::set,
+        functions::deploy, functions::list, functions::find, functions::remove,
+        functions::versions, functions::remove_version,
+        functions::put_alias, functions::roll_back_alias, functions::remove_alias,
+        functions::events, functions::event, functions::retry_event, functions::remove_event,
+        functions::logs, functions::invoke, functions::http, functions::aws_invoke,
         http::login, http::logout, http::session,
         http::list, http::create, http::revoke, http::audit,
         vms::list, vms::create, vms::find, vms::change, vms::remove, vms::exec,
@@ -37,6 +43,7 @@ use crate::{
         (name = "templates", description = "Frozen VMs that clones start from"),
         (name = "pools", description = "Clones that wait"),
         (name = "vms", description = "VMs that live until they are deleted"),
+        (name = "functions", description = "Code that is frozen after its initialisation and given events"),
         (name = "auth", description = "Who may do what"),
         (name = "snapshots", description = "What VMs were at one moment, to make VMs of"),
         (name = "events", description = "What happens to VMs and snapshots"),

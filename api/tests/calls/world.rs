@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use thaw_api::{ApiConfig, ServerConfig, Service, Stopped, auth::Auth};
 use thaw_runner::{
     Runner, RunnerLimits, Store,
+    functions::{Functions, FunctionsConfig, FunctionsLimits},
     node::{
         LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, PoolSettings, StorageLock,
         image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
@@ -89,11 +90,17 @@ impl World {
         };
         let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());
         let store = Store::open(&folder.path().join("runner.db")).unwrap();
+        let config = FunctionsConfig {
+            folder: folder.path().join("functions"),
+            limits: FunctionsLimits::default(),
+        };
+        let functions = Functions::open(Arc::clone(&node), store.clone(), config).await;
         let runner = Runner::open(node, store, RunnerLimits::default());
         let runner = runner.await.unwrap();
         let uploads = folder.path().join("run/uploads");
         let service = Service::open(
             runner.clone(),
+            functions.unwrap(),
             Auth::open(folder.path()).unwrap(),
             ApiConfig::new(uploads),
         )

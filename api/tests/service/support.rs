@@ -13,8 +13,9 @@ use thaw_api::{
 use thaw_api_types::Scope;
 use thaw_runner::{
     Runner, RunnerLimits, Store,
+    functions::{Functions, FunctionsConfig, FunctionsLimits},
     node::{
-        LocalNode, MemorySetup, NodeConfig, NodeLimits, StorageLock,
+        LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, StorageLock,
         image::ImageStore,
         vmm::{FakeEngine, GuestKernel},
     },
@@ -46,13 +47,19 @@ impl Server {
             memory: MemorySetup::file("fake VMMs have no userfaultfd"),
             limits: NodeLimits::default(),
         });
-        let node = Arc::new(node.await.unwrap());
+        let node: Arc<dyn Node> = Arc::new(node.await.unwrap());
         let store = Store::open(&root.join("runner.db")).unwrap();
+        let config = FunctionsConfig {
+            folder: root.join("functions"),
+            limits: FunctionsLimits::default(),
+        };
+        let functions = Functions::open(Arc::clone(&node), store.clone(), config).await;
+        let functions = functions.unwrap();
         let runner = Runner::open(node, store, RunnerLimits::default());
         let runner = runner.await.unwrap();
         let mut config = ApiConfig::new(root.join("run/uploads"));
         config.exposed = exposed;
-        let service = Service::open(runner, Auth::open(root).unwrap(), config).unwrap();
+        let service = Service::open(runner, functions, Auth::open(root).unwrap(), config).unwrap();
         let listener = listen(([127, 0, 0, 1], 0).into(), false, false)
             .await
             .unwrap();

@@ -7,8 +7,9 @@ use thaw_api::{ApiConfig, ServerConfig, Service, Stopped, auth::Auth, listen, se
 use thaw_api_types::{CreateVmRequest, client::Client};
 use thaw_runner::{
     CountLimits, Runner, RunnerLimits, Store,
+    functions::{Functions, FunctionsConfig, FunctionsLimits},
     node::{
-        LocalNode, MemorySetup, NodeConfig, NodeLimits, StorageLock,
+        LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, StorageLock,
         image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
         vmm::{FakeEngine, GuestKernel},
     },
@@ -47,8 +48,13 @@ impl World {
                 ..NodeLimits::default()
             },
         });
-        let node = Arc::new(node.await.unwrap());
+        let node: Arc<dyn Node> = Arc::new(node.await.unwrap());
         let store = Store::open(&root.join("runner.db")).unwrap();
+        let functions = FunctionsConfig {
+            folder: root.join("functions"),
+            limits: FunctionsLimits::default(),
+        };
+        let functions = Functions::open(Arc::clone(&node), store.clone(), functions).await;
         let limits = RunnerLimits {
             vms: CountLimits {
                 total: 8,
@@ -58,7 +64,13 @@ impl World {
         };
         let runner = Runner::open(node, store, limits).await.unwrap();
         let config = ApiConfig::new(root.join("run/uploads"));
-        let service = Service::open(runner.clone(), Auth::open(&root).unwrap(), config).unwrap();
+        let service = Service::open(
+            runner.clone(),
+            functions.unwrap(),
+            Auth::open(&root).unwrap(),
+            config,
+        )
+        .unwrap();
         let listener = listen("127.0.0.1:0".parse().unwrap(), false, false)
             .await
             .unwrap();

@@ -221,6 +221,30 @@ error_codes! {
     PathTooLong = "path_too_long", 422;
     /// What was sent is not what it should be, for example no tar archive.
     BadContent = "bad_content", 422;
+    /// No such function.
+    FunctionNotFound = "function_not_found", 404;
+    /// The function has no such version or alias.
+    FunctionVersionNotFound = "function_version_not_found", 404;
+    /// The function has no such event.
+    FunctionEventNotFound = "function_event_not_found", 404;
+    /// The newest version, or one that an alias leads to.
+    FunctionVersionInUse = "function_version_in_use", 409;
+    /// The alias has led nowhere else.
+    FunctionNoPrevious = "function_no_previous", 409;
+    /// There are too many functions, or versions of one.
+    TooManyFunctions = "too_many_functions", 409;
+    /// The function's code is no archive that can be taken.
+    CodeInvalid = "code_invalid", 422;
+    /// The function's code is too large, packed or unpacked.
+    CodeTooLarge = "code_too_large", 413;
+    /// The function's initialisation failed; the message ends with its own output.
+    FunctionInitFailed = "function_init_failed", 422;
+    /// The function serves and queues as many events as it may.
+    FunctionBusy = "function_busy", 429;
+    /// The function takes events where a request came, or requests where an event came.
+    FunctionWrongKind = "function_wrong_kind", 422;
+    /// The function closed the connection without an answer.
+    FunctionNoAnswer = "function_no_answer", 502;
     /// The server failed; its log says more.
     Internal = "internal", 500;
 }

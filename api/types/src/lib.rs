@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod exec;
 mod file;
+mod function;
 mod image;
 pub mod limits;
 mod node;
@@ -33,6 +34,12 @@ pub use exec::{
     TimingsUs, VmExecRequest,
 };
 pub use file::{FileInfo, FileKind, FileListing, MakeDirectoryRequest, MoveFileRequest};
+pub use function::{
+    DeployFunctionRequest, FunctionAlias, FunctionEvent, FunctionEventList, FunctionEventQuery,
+    FunctionEventState, FunctionInfo, FunctionKind, FunctionLastError, FunctionList, FunctionLog,
+    FunctionLogList, FunctionLogQuery, FunctionVersion, FunctionVersionList, InvokeMode,
+    InvokeQuery, PutAliasRequest, QueuedFunctionEvent, invoke_headers,
+};
 pub use image::{
     AddImageRequest, ImageConfig, ImageInfo, ImageList, RegistryAuth, UploadKind, UploadQuery,
 };

@@ -4,6 +4,7 @@ mod auth;
 mod completions;
 mod doctor;
 mod exec;
+mod function;
 mod image;
 mod init;
 mod key;
@@ -18,6 +19,8 @@ mod template;
 mod vm;
 
 use anyhow::Result;
+
+pub(crate) use function::FunctionCommand;
 
 use crate::{
     arguments::{Arguments, Command},
@@ -42,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Key(key) => key::run(key).await,
         Command::Vm(vm) => Box::pin(vm::run(vm)).await,
         Command::Snapshot(snapshot) => Box::pin(snapshot::run(snapshot)).await,
+        Command::Fn(command) => Box::pin(function::run(command)).await,
         Command::Completions { shell } => Ok(completions::run(shell)),
     }
 }

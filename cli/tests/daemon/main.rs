@@ -7,9 +7,11 @@
 )]
 
 mod auth;
+mod aws;
 mod bandsox;
 mod end_to_end;
 mod faults;
+mod functions;
 mod init;
 mod inside;
 mod support;

@@ -48,13 +48,6 @@ pub enum FunctionKind {
         /// The port on the guest's loopback, told to it as `PORT`.
         port: u16,
     },
-    /// A program that asks the AWS Lambda Runtime API for events.
-    Lambda {
-        /// The program and its arguments; not empty.
-        argv: Vec<String>,
-        /// Told to it as `_HANDLER`.
-        handler: String,
-    },
 }
 
 /// Code to load. The tar of the code folder's content follows in `Stdin` frames.

@@ -137,10 +137,6 @@ async fn initialise(
         FunctionKind::Http { argv, port } => {
             http::listen(load, argv, *port, agent, host, limits).await
         }
-        FunctionKind::Lambda { .. } => Err(OperationError::refused(
-            FailureKind::BadRequest,
-            "this agent does not know functions of kind lambda",
-        )),
     }
 }
 

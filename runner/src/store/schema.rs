@@ -43,4 +43,44 @@ pub(super) const MIGRATIONS: &[&str] = &[
         paused_us INTEGER NOT NULL,
         total_us INTEGER NOT NULL
     ) STRICT;",
+    // 2: functions. Rows that belong to a function go with it; foreign keys are on in SQLite as it is built here.
+    "CREATE TABLE functions (
+        name TEXT PRIMARY KEY,
+        created_at_ms INTEGER NOT NULL,
+        next_version INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE function_versions (
+        function TEXT NOT NULL REFERENCES functions (name) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        spec TEXT NOT NULL,
+        code_digest TEXT NOT NULL,
+        code_bytes INTEGER NOT NULL,
+        template TEXT NOT NULL,
+        created_at_ms INTEGER NOT NULL,
+        PRIMARY KEY (function, number)
+    ) STRICT;
+    CREATE TABLE function_aliases (
+        function TEXT NOT NULL REFERENCES functions (name) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        alias TEXT NOT NULL,
+        PRIMARY KEY (function, name)
+    ) STRICT;
+    CREATE TABLE function_events (
+        id TEXT PRIMARY KEY,
+        function TEXT NOT NULL REFERENCES functions (name) ON DELETE CASCADE,
+        qualifier TEXT,
+        key TEXT NOT NULL,
+        content_type TEXT,
+        event BLOB NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        due_at_ms INTEGER NOT NULL,
+        created_at_ms INTEGER NOT NULL,
+        ended_at_ms INTEGER,
+        error TEXT,
+        result BLOB,
+        result_type TEXT
+    ) STRICT;
+    CREATE INDEX function_events_due ON function_events (state, due_at_ms);
+    CREATE INDEX function_events_of ON function_events (function, state);",
 ];

@@ -8,11 +8,11 @@ use std::{
 };
 
 use thaw_runner::node::{
-    AddImage, AdminError, BakeFunction, ExecError, ExecHandle, ExecRequest, Fork, ImageInfo,
-    InvokeHandle, InvokeRequest, KeptVm, Lease, LeaseError, LeaseId, LeaseRequest, LocalNode, Node,
-    NodeFigures, NodeFunctions, NodeSnapshots, NodeVms, PoolInfo, PoolSettings, SnapshotError,
-    SnapshotId, SnapshotInfo, TemplateId, TemplateInfo, TemplateSelector, VmError, VmEvent,
-    image::ProgressSink,
+    AddImage, AdminError, BakeFunction, ExecError, ExecHandle, ExecRequest, Fork, GuestStream,
+    ImageInfo, InsideRequest, InvokeHandle, InvokeRequest, KeptVm, Lease, LeaseError, LeaseId,
+    LeaseRequest, LocalNode, Node, NodeFigures, NodeFunctions, NodeSnapshots, NodeVms, PoolInfo,
+    PoolSettings, SnapshotError, SnapshotId, SnapshotInfo, TemplateId, TemplateInfo,
+    TemplateSelector, VmError, VmEvent, image::ProgressSink,
 };
 use tokio::sync::broadcast;
 
@@ -165,6 +165,14 @@ impl Node for Double {
 
     async fn exec(&self, lease: &LeaseId, request: ExecRequest) -> Result<ExecHandle, ExecError> {
         self.inner.exec(lease, request).await
+    }
+
+    async fn inside(
+        &self,
+        lease: &LeaseId,
+        request: InsideRequest,
+    ) -> Result<GuestStream, ExecError> {
+        self.inner.inside(lease, request).await
     }
 
     fn release(&self, lease: &LeaseId) {

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
@@ -55,6 +56,11 @@ impl Daemon {
         }
     }
 
+    /// Its address.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     /// Its storage root.
     pub(crate) fn storage(&self) -> &Path {
         self.storage.path()
@@ -83,6 +89,30 @@ impl Daemon {
         let (out, err) = (text(&done.stdout), text(&done.stderr));
         assert!(done.status.success(), "thaw {arguments:?}: {out}{err}");
         out
+    }
+
+    /// Sends a request as it is; returns the answer's status and body.
+    pub(crate) fn http(
+        &self,
+        method: &str,
+        path: &str,
+        length: usize,
+        body: &[u8],
+    ) -> (u16, String) {
+        let address = self.server.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        // HTTP/1.0: the answer ends with the connection, and is not cut into chunks.
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = text(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
     }
 
     /// Ends the process with a signal and waits for its end.

@@ -1,0 +1,94 @@
+//! `thaw fn deploy`
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use thaw_api_types::{DeployFunctionRequest, FunctionKind};
+
+use super::{arguments::Deploy, code};
+use crate::{
+    exit::Exit,
+    output::{self, Progress},
+    server::connect,
+};
+
+pub(super) async fn run(deploy: Deploy) -> Result<Exit> {
+    let client = connect(&deploy.connection)?;
+    let json = deploy.connection.json;
+    let path = deploy.code.clone();
+    let request = request(deploy)?;
+    let archive = code::read(&path)?;
+    let mut progress = Progress::start();
+    let work = client.deploy_function(&request, archive).await?;
+    let deployed = work.finish(|event| progress.show(event)).await?;
+    drop(progress);
+    if json {
+        output::json(&deployed)?;
+    } else {
+        output::line(&format!(
+            "{} version {}",
+            deployed.name, deployed.newest.version
+        ))?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+fn request(deploy: Deploy) -> Result<DeployFunctionRequest> {
+    let kind = match deploy.kind {
+        Some(kind) => kind.into(),
+        None => guess(&deploy)?,
+    };
+    let mut request = DeployFunctionRequest::new(deploy.name, deploy.image, kind);
+    request.handler = deploy.handler;
+    request.command = (!deploy.command.is_empty()).then_some(deploy.command);
+    request.port = deploy.port;
+    for variable in deploy.env {
+        let (name, value) = variable
+            .split_once('=')
+            .with_context(|| format!("--env {variable} is not of the form NAME=VALUE"))?;
+        request.env.insert(name.to_owned(), value.to_owned());
+    }
+    request.memory_mib = deploy.memory;
+    request.vcpus = deploy.vcpus;
+    request.timeout_ms = deploy.timeout.map(millis);
+    request.init_timeout_ms = deploy.init_timeout.map(millis);
+    request.concurrency = deploy.concurrency;
+    request.queue = deploy.queue;
+    request.min_warm = deploy.min_warm;
+    request.max_warm = deploy.max_warm;
+    request.idle_ms = deploy.idle.map(millis);
+    request.reuse = deploy.reuse;
+    Ok(request)
+}
+
+/// A handler's language shows in its file; an archive is not looked into.
+fn guess(deploy: &Deploy) -> Result<FunctionKind> {
+    let Some(handler) = &deploy.handler else {
+        return Ok(match deploy.port {
+            Some(_) => FunctionKind::Http,
+            None => FunctionKind::Command,
+        });
+    };
+    let module = handler.rsplit_once('.').map_or("", |(module, _)| module);
+    let is_there = |path: String, endings: &[&str]| {
+        let file = |ending: &&str| deploy.code.join(format!("{path}.{ending}")).is_file();
+        endings.iter().any(file)
+    };
+    let folders = module.replace('.', "/");
+    let package = Path::new(&folders).join("__init__").display().to_string();
+    if is_there(folders, &["py"]) || is_there(package, &["py"]) {
+        return Ok(FunctionKind::Python);
+    }
+    if is_there(module.to_owned(), &["js", "mjs", "cjs"]) {
+        return Ok(FunctionKind::Node);
+    }
+    bail!(
+        "{} holds no file for handler {handler}; name the kind with --kind, or the code with --code",
+        deploy.code.display()
+    )
+}
+
+/// Whole milliseconds; what makes no sense becomes 0, which the server refuses.
+fn millis(seconds: f64) -> u64 {
+    (seconds * 1000.0).round() as u64
+}

@@ -1,0 +1,226 @@
+//! Who runs, who waits and who is refused: a pure state machine.
+//!
+//! ```text
+//! arrive ──room, and nobody of the function waits──► runs ──leave──► the next that waits runs
+//!   │                                                  ▲
+//!   ├──else, and a place to wait──► waits ─────────────┘ in turn: function by function, key by key
+//!   │                                 └──give up──► gone
+//!   └──else──► refused
+//! ```
+//!
+//! Functions that wait take turns, and within a function its keys do, so neither a busy function nor a busy
+//! key holds up the others.
+
+use std::collections::{HashMap, VecDeque};
+
+/// Names an arrival until it runs, is refused or gives up.
+pub(crate) type Ticket = u64;
+
+/// The bounds of one function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) running: u32,
+    pub(crate) waiting: u32,
+}
+
+/// What becomes of an arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    Runs,
+    Waits,
+    /// So many wait already where it would have to.
+    Refused {
+        waiting: u32,
+    },
+}
+
+/// Everything that runs and waits.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    /// Of all functions together.
+    all: Share,
+    running: u32,
+    waiting: u32,
+    lines: HashMap<String, Line>,
+    /// Functions with somebody who waits, in turn.
+    turns: VecDeque<String>,
+}
+
+/// What runs and waits of one function; there is one as long as something does.
+#[derive(Debug)]
+struct Line {
+    share: Share,
+    running: u32,
+    waiting: u32,
+    keys: HashMap<String, VecDeque<Ticket>>,
+    /// Keys with somebody who waits, in turn.
+    turns: VecDeque<String>,
+}
+
+impl Admission {
+    pub(crate) fn new(all: Share) -> Self {
+        Self {
+            all,
+            running: 0,
+            waiting: 0,
+            lines: HashMap::new(),
+            turns: VecDeque::new(),
+        }
+    }
+
+    /// Somebody wants to run. The function's share may change from arrival to arrival; the last one counts.
+    pub(crate) fn arrive(
+        &mut self,
+        ticket: Ticket,
+        function: &str,
+        key: &str,
+        share: Share,
+    ) -> Arrival {
+        let line = self
+            .lines
+            .entry(function.to_owned())
+            .or_insert_with(|| Line {
+                share,
+                running: 0,
+                waiting: 0,
+                keys: HashMap::new(),
+                turns: VecDeque::new(),
+            });
+        line.share = share;
+        let arrival =
+            if self.running < self.all.running && line.running < share.running && line.waiting == 0
+            {
+                self.running += 1;
+                line.running += 1;
+                Arrival::Runs
+            } else if line.waiting >= share.waiting {
+                Arrival::Refused {
+                    waiting: line.waiting,
+                }
+            } else if self.waiting >= self.all.waiting {
+                Arrival::Refused {
+                    waiting: self.waiting,
+                }
+            } else {
+                line.wait(ticket, key);
+                if line.waiting == 1 {
+                    self.turns.push_back(function.to_owned());
+                }
+                self.waiting += 1;
+                Arrival::Waits
+            };
+        self.forget_if_idle(function);
+        arrival
+    }
+
+    /// One that ran has ended; returns who runs now.
+    pub(crate) fn leave(&mut self, function: &str) -> Vec<Ticket> {
+        if let Some(line) = self.lines.get_mut(function) {
+            line.running = line.running.saturating_sub(1);
+            self.running = self.running.saturating_sub(1);
+        }
+        let started = self.advance();
+        self.forget_if_idle(function);
+        started
+    }
+
+    /// One that waits does so no more; returns who runs now. Does nothing when it does not wait.
+    pub(crate) fn give_up(&mut self, ticket: Ticket, function: &str, key: &str) {
+        if let Some(line) = self.lines.get_mut(function)
+            && line.give_up(ticket, key)
+        {
+            self.waiting -= 1;
+            if line.waiting == 0 {
+                self.turns.retain(|other| other != function);
+            }
+        }
+        self.forget_if_idle(function);
+    }
+
+    /// What runs and waits of a function.
+    pub(crate) fn of(&self, function: &str) -> (u32, u32) {
+        self.lines
+            .get(function)
+            .map_or((0, 0), |line| (line.running, line.waiting))
+    }
+
+    fn advance(&mut self) -> Vec<Ticket> {
+        let mut started = Vec::new();
+        let mut passed_over = 0;
+        while self.running < self.all.running && passed_over < self.turns.len() {
+            let Some(function) = self.turns.pop_front() else {
+                break;
+            };
+            let Some(line) = self.lines.get_mut(&function) else {
+                continue;
+            };
+            if line.running >= line.share.running {
+                passed_over += 1;
+                self.turns.push_back(function);
+                continue;
+            }
+            if let Some(ticket) = line.next() {
+                passed_over = 0;
+                line.running += 1;
+                self.running += 1;
+                self.waiting -= 1;
+                started.push(ticket);
+            }
+            if line.waiting > 0 {
+                self.turns.push_back(function);
+            }
+        }
+        started
+    }
+
+    fn forget_if_idle(&mut self, function: &str) {
+        if self.of(function) == (0, 0) {
+            self.lines.remove(function);
+        }
+    }
+}
+
+impl Line {
+    fn wait(&mut self, ticket: Ticket, key: &str) {
+        let queue = self.keys.entry(key.to_owned()).or_default();
+        if queue.is_empty() {
+            self.turns.push_back(key.to_owned());
+        }
+        queue.push_back(ticket);
+        self.waiting += 1;
+    }
+
+    fn next(&mut self) -> Option<Ticket> {
+        let key = self.turns.pop_front()?;
+        let queue = self.keys.get_mut(&key)?;
+        let ticket = queue.pop_front()?;
+        self.waiting -= 1;
+        if queue.is_empty() {
+            self.keys.remove(&key);
+        } else {
+            self.turns.push_back(key);
+        }
+        Some(ticket)
+    }
+
+    fn give_up(&mut self, ticket: Ticket, key: &str) -> bool {
+        let Some(queue) = self.keys.get_mut(key) else {
+            return false;
+        };
+        let before = queue.len();
+        queue.retain(|other| *other != ticket);
+        if queue.len() == before {
+            return false;
+        }
+        self.waiting -= 1;
+        if queue.is_empty() {
+            self.keys.remove(key);
+            self.turns.retain(|other| other != key);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+#[path = "admission_tests.rs"]
+mod tests;

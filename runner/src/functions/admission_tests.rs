@@ -1,0 +1,133 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ALL: Share = Share {
+    running: 3,
+    waiting: 6,
+};
+
+fn share(running: u32, waiting: u32) -> Share {
+    Share { running, waiting }
+}
+
+#[test]
+fn a_function_runs_up_to_its_share_then_waits_then_is_refused() {
+    let mut admission = Admission::new(ALL);
+    let arrive =
+        |admission: &mut Admission, ticket| admission.arrive(ticket, "f", "k", share(1, 2));
+    assert_eq!(arrive(&mut admission, 1), Arrival::Runs);
+    assert_eq!(arrive(&mut admission, 2), Arrival::Waits);
+    assert_eq!(arrive(&mut admission, 3), Arrival::Waits);
+    assert_eq!(arrive(&mut admission, 4), Arrival::Refused { waiting: 2 });
+    assert_eq!(admission.leave("f"), [2]);
+    admission.give_up(3, "f", "k");
+    assert!(admission.leave("f").is_empty());
+    assert_eq!(admission.of("f"), (0, 0));
+}
+
+#[test]
+fn functions_take_turns_and_so_do_keys_within_one() {
+    let mut admission = Admission::new(share(1, 100));
+    admission.arrive(0, "busy", "a", share(5, 50));
+    for ticket in 1..=4 {
+        admission.arrive(ticket, "busy", "a", share(5, 50));
+    }
+    admission.arrive(10, "busy", "b", share(5, 50));
+    admission.arrive(20, "calm", "a", share(5, 50));
+    let mut order = Vec::new();
+    let mut running = "busy";
+    while let [ticket] = admission.leave(running)[..] {
+        order.push(ticket);
+        running = if ticket == 20 { "calm" } else { "busy" };
+    }
+    assert_eq!(order, [1, 20, 10, 2, 3, 4]);
+}
+
+#[test]
+fn one_that_is_at_its_own_bound_does_not_hold_up_the_others() {
+    let mut admission = Admission::new(share(2, 100));
+    assert_eq!(admission.arrive(1, "f", "k", share(1, 9)), Arrival::Runs);
+    assert_eq!(admission.arrive(2, "f", "k", share(1, 9)), Arrival::Waits);
+    assert_eq!(admission.arrive(3, "g", "k", share(9, 9)), Arrival::Runs);
+    assert_eq!(admission.arrive(4, "g", "k", share(9, 9)), Arrival::Waits);
+    assert_eq!(admission.leave("g"), [4]);
+    assert_eq!(admission.leave("f"), [2]);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Arrive { function: u8, key: u8 },
+    Leave { nth: usize },
+    GiveUp { nth: usize },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (0..3u8, 0..3u8).prop_map(|(function, key)| Step::Arrive { function, key }),
+        2 => (0..10usize).prop_map(|nth| Step::Leave { nth }),
+        1 => (0..10usize).prop_map(|nth| Step::GiveUp { nth }),
+    ];
+    prop::collection::vec(step, 0..200)
+}
+
+proptest! {
+    #[test]
+    fn bounds_hold_nobody_is_lost_and_room_is_never_left_to_those_who_wait(steps in steps()) {
+        let mut admission = Admission::new(ALL);
+        let own = share(2, 4);
+        let mut running: Vec<(Ticket, String)> = Vec::new();
+        let mut waiting: HashMap<Ticket, (String, String)> = HashMap::new();
+        for (ticket, step) in (0..).zip(steps) {
+            match step {
+                Step::Arrive { function, key } => {
+                    let (function, key) = (function.to_string(), key.to_string());
+                    match admission.arrive(ticket, &function, &key, own) {
+                        Arrival::Runs => running.push((ticket, function)),
+                        Arrival::Waits => drop(waiting.insert(ticket, (function, key))),
+                        Arrival::Refused { waiting: told } => {
+                            let of = waiting.values().filter(|(f, _)| *f == function).count();
+                            prop_assert!(of == 4 || waiting.len() == 6);
+                            prop_assert!(told == 4 || told == 6);
+                        }
+                    }
+                }
+                Step::Leave { nth } if !running.is_empty() => {
+                    let (_, function) = running.swap_remove(nth % running.len());
+                    for started in admission.leave(&function) {
+                        let (function, _) = waiting.remove(&started).expect("it waited");
+                        running.push((started, function));
+                    }
+                }
+                Step::GiveUp { nth } if !waiting.is_empty() => {
+                    let mut tickets: Vec<_> = waiting.keys().copied().collect();
+                    tickets.sort_unstable();
+                    let ticket = tickets[nth % tickets.len()];
+                    let (function, key) = waiting.remove(&ticket).unwrap();
+                    admission.give_up(ticket, &function, &key);
+                }
+                Step::Leave { .. } | Step::GiveUp { .. } => {}
+            }
+            prop_assert!(running.len() <= 3 && waiting.len() <= 6);
+            for function in ["0", "1", "2"] {
+                let runs = running.iter().filter(|(_, f)| f == function).count() as u32;
+                let waits = waiting.values().filter(|(f, _)| f == function).count() as u32;
+                prop_assert_eq!(admission.of(function), (runs, waits));
+                prop_assert!(runs <= 2 && waits <= 4);
+                // Somebody waits only because there is no room.
+                prop_assert!(waits == 0 || runs == 2 || running.len() == 3);
+            }
+        }
+        // Everybody gets a turn in the end.
+        while let Some((_, function)) = running.pop() {
+            for started in admission.leave(&function) {
+                let (function, _) = waiting.remove(&started).expect("it waited");
+                running.push((started, function));
+            }
+        }
+        prop_assert!(waiting.is_empty());
+        prop_assert!(admission.lines.is_empty() && admission.turns.is_empty());
+    }
+}

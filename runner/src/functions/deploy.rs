@@ -1,0 +1,149 @@
+//! Deploying: nothing changes until everything has worked.
+
+use std::sync::Arc;
+
+use thaw_pool_manager::{BakeFunction, FunctionSpec, TemplateId, image::ProgressSink};
+
+use super::{
+    Deploy, DeployError, FunctionInfo, FunctionName, Functions, Version, VersionSpec,
+    code::StoredCode, registry::Function,
+};
+use crate::{clock::now_ms, store::VersionRow};
+
+impl Functions {
+    /// Deploys a version of a function: the first one makes the function. What is the newest version already
+    /// is not deployed again.
+    ///
+    /// # Errors
+    /// See [`DeployError`]; nothing has changed then.
+    ///
+    /// # Cancel safety
+    /// It goes on when this is dropped.
+    pub async fn deploy(
+        &self,
+        deploy: Deploy,
+        progress: ProgressSink,
+    ) -> Result<FunctionInfo, DeployError> {
+        if self.0.stop.is_cancelled() {
+            return Err(DeployError::ShuttingDown);
+        }
+        let functions = self.clone();
+        let deploying = async move {
+            let stop = functions.0.stop.clone();
+            let deployed = stop.run_until_cancelled(functions.deploy_whole(deploy, progress));
+            deployed.await.unwrap_or(Err(DeployError::ShuttingDown))
+        };
+        let deployed = self.0.tasks.spawn(deploying).await;
+        deployed.unwrap_or(Err(DeployError::ShuttingDown))
+    }
+
+    async fn deploy_whole(
+        &self,
+        deploy: Deploy,
+        progress: ProgressSink,
+    ) -> Result<FunctionInfo, DeployError> {
+        let problems = deploy.spec.problems();
+        if !problems.is_empty() {
+            return Err(DeployError::Bad(problems));
+        }
+        self.check_room(&deploy.name)?;
+        let (store, archive) = (self.0.code.clone(), deploy.code);
+        let code = tokio::task::spawn_blocking(move || store.add(&archive)).await;
+        let code = code.map_err(|_| DeployError::ShuttingDown)??;
+        let baked = self
+            .bake(&deploy.name, &deploy.spec, &code.digest, &progress)
+            .await;
+        let committed = match baked {
+            Ok(template) => {
+                self.commit(&deploy.name, deploy.spec, &code, template)
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        if committed.is_err() {
+            self.remove_unused_code(&code.digest);
+        }
+        committed
+    }
+
+    /// Makes sure that there is a template for a version.
+    pub(super) async fn bake(
+        &self,
+        name: &FunctionName,
+        spec: &VersionSpec,
+        code_digest: &str,
+        progress: &ProgressSink,
+    ) -> Result<TemplateId, DeployError> {
+        let request = BakeFunction {
+            image: spec.image.clone(),
+            shape: spec.shape,
+            spec: FunctionSpec {
+                name: name.to_string(),
+                kind: spec.kind.clone(),
+                env: spec.env.clone(),
+                init_timeout: spec.init_timeout,
+            },
+            code_digest: code_digest.to_owned(),
+            code: self.0.code.read(code_digest).await?,
+        };
+        let template = self.0.node.bake_function(request, progress).await?;
+        Ok(template.id)
+    }
+
+    async fn commit(
+        &self,
+        name: &FunctionName,
+        spec: VersionSpec,
+        code: &StoredCode,
+        template: TemplateId,
+    ) -> Result<FunctionInfo, DeployError> {
+        let _change = self.0.change.lock().await;
+        let known = self.0.registry.find(name.as_str()).ok();
+        let is_new = known.is_none();
+        let function = known
+            .unwrap_or_else(|| Arc::new(Function::new(name.clone(), now_ms(), &self.0.limits)));
+        let (number, newest) = {
+            let state = function.state();
+            (state.next_version, state.newest())
+        };
+        let same =
+            |version: &Arc<Version>| version.spec == spec && version.code_digest == code.digest;
+        if !newest.as_ref().is_some_and(same) {
+            self.check_room(name)?;
+            let row = VersionRow {
+                number,
+                spec,
+                code_digest: code.digest.clone(),
+                code_bytes: code.bytes,
+                template,
+                created_at_ms: now_ms(),
+            };
+            self.0.store.enter_version(name, row.clone()).await?;
+            let mut state = function.state();
+            state.next_version = number + 1;
+            state.versions.insert(number, Arc::new(Version::new(row)));
+        }
+        if is_new {
+            self.0.registry.enter(Arc::clone(&function));
+        }
+        self.set_bounds(&function).await;
+        self.describe(&function).ok_or(DeployError::ShuttingDown)
+    }
+
+    fn check_room(&self, name: &FunctionName) -> Result<(), DeployError> {
+        let limits = &self.0.limits;
+        match self.0.registry.find(name.as_str()) {
+            Ok(function) if function.state().versions.len() >= limits.versions => {
+                Err(DeployError::TooMany {
+                    what: "versions of a function",
+                    limit: limits.versions,
+                })
+            }
+            Err(_) if self.0.registry.len() >= limits.functions => Err(DeployError::TooMany {
+                what: "functions",
+                limit: limits.functions,
+            }),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Carries out what the admission decides.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    admission::{Admission, Arrival, Share, Ticket},
+    error::InvokeError,
+};
+
+/// When it is worth another try while every place is taken.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Where events wait for a place. Bounded by the shares that it is given.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    admission: Admission,
+    next: Ticket,
+    /// Those who wait, until they run; a place that nobody takes passes on.
+    calls: HashMap<Ticket, Call>,
+}
+
+#[derive(Debug)]
+struct Call {
+    function: String,
+    seat: oneshot::Sender<Seat>,
+}
+
+/// A place. Dropping it passes it on.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    desk: Desk,
+    function: String,
+}
+
+impl Desk {
+    pub(crate) fn new(all: Share) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            admission: Admission::new(all),
+            next: 0,
+            calls: HashMap::new(),
+        })))
+    }
+
+    /// Waits for a place.
+    ///
+    /// # Errors
+    /// [`InvokeError::Full`] at once, or [`InvokeError::TimedOut`].
+    ///
+    /// # Cancel safety
+    /// It waits no more.
+    pub(crate) async fn enter(
+        &self,
+        function: &str,
+        key: &str,
+        share: Share,
+        within: Duration,
+    ) -> Result<Seat, InvokeError> {
+        let mut called = {
+            let mut state = self.state();
+            let ticket = state.next;
+            state.next += 1;
+            match state.admission.arrive(ticket, function, key, share) {
+                Arrival::Runs => return Ok(self.seat(function)),
+                Arrival::Refused { waiting } => {
+                    let running = state.admission.of(function).0;
+                    return Err(full(function, running, waiting));
+                }
+                Arrival::Waits => {}
+            }
+            let (seat, called) = oneshot::channel();
+            let function_name = function.to_owned();
+            let call = Call {
+                function: function_name,
+                seat,
+            };
+            state.calls.insert(ticket, call);
+            Waiting {
+                desk: self,
+                ticket,
+                function,
+                key,
+                called,
+            }
+        };
+        match tokio::time::timeout(within, &mut called.called).await {
+            Ok(Ok(seat)) => Ok(seat),
+            // The sender is kept until it is used.
+            Ok(Err(_)) | Err(_) => Err(InvokeError::TimedOut(within)),
+        }
+    }
+
+    /// What runs and waits of a function.
+    pub(crate) fn of(&self, function: &str) -> (u32, u32) {
+        self.state().admission.of(function)
+    }
+
+    fn seat(&self, function: &str) -> Seat {
+        Seat {
+            desk: self.clone(),
+            function: function.to_owned(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The admission's steps don't panic, and the table follows it in the same call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn full(function: &str, running: u32, waiting: u32) -> InvokeError {
+    InvokeError::Full {
+        what: format!("function {function:?} serves {running} events, and {waiting} wait already"),
+        retry_after: RETRY_AFTER,
+    }
+}
+
+/// Somebody who waits. Dropped, it gives up, or passes on the place that it was just given.
+struct Waiting<'a> {
+    desk: &'a Desk,
+    ticket: Ticket,
+    function: &'a str,
+    key: &'a str,
+    called: oneshot::Receiver<Seat>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.desk.state();
+        if state.calls.remove(&self.ticket).is_some() {
+            let (ticket, function, key) = (self.ticket, self.function, self.key);
+            state.admission.give_up(ticket, function, key);
+        }
+        drop(state);
+        // A seat that arrived in this moment is in the receiver, and is dropped, so passed on, with it.
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.desk.state();
+        let started = state.admission.leave(&self.function);
+        let calls: Vec<_> = started
+            .into_iter()
+            .filter_map(|ticket| state.calls.remove(&ticket))
+            .collect();
+        drop(state);
+        for Call { function, seat } in calls {
+            // One that has left gives the place back when it is dropped here.
+            let _ = seat.send(self.desk.seat(&function));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHARE: Share = Share {
+        running: 1,
+        waiting: 1,
+    };
+
+    #[tokio::test]
+    async fn a_place_passes_on_when_it_is_given_back_and_when_whoever_waits_leaves() {
+        let desk = Desk::new(Share {
+            running: 4,
+            waiting: 4,
+        });
+        let within = Duration::from_secs(60);
+        let enter = || desk.enter("f", "k", SHARE, within);
+        let first = enter().await.unwrap();
+        let second = tokio::join!(enter(), async {
+            assert!(matches!(enter().await, Err(InvokeError::Full { .. })));
+            drop(first);
+        });
+        let second = second.0.unwrap();
+        let short = desk.enter("f", "k", SHARE, Duration::from_millis(1)).await;
+        assert!(matches!(short, Err(InvokeError::TimedOut(_))));
+        assert_eq!(desk.of("f"), (1, 0));
+        // One that leaves in the moment in which it is called gives its place back.
+        let mut leaving = Box::pin(enter());
+        assert!(futures::poll!(&mut leaving).is_pending());
+        drop(second);
+        drop(leaving);
+        assert_eq!(desk.of("f"), (0, 0));
+    }
+}

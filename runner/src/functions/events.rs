@@ -1,0 +1,331 @@
+//! Events that are served later: queued durably, tried again, and kept for people when nothing helps.
+//!
+//! ```text
+//! enqueue ─► queued ─due─► an attempt ─┬─ returned ─────────────────────────► done
+//!              ▲                       ├─ went wrong, attempts are left ────► queued, later each time
+//!              │                       ├─ went wrong for the last time ─────► dead
+//!              │                       └─ no place, no clone ───────────────► queued, an hour long, then dead
+//!              └──── retry ◄── dead
+//! ```
+//!
+//! A row stays queued while its event is served, so a daemon that is killed serves it again: at least once.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use thaw_pool_manager::vmm::protocol::Outcome;
+use tokio::task::JoinSet;
+
+use super::{Answer, Functions, Invocation, InvokeError};
+use crate::clock::now_ms;
+
+/// Events that are tried at once, of all functions.
+const AT_ONCE: usize = 32;
+/// Events that wait for one function; more are refused.
+const MOST_QUEUED: u32 = 10_000;
+/// Events that are kept of one function when they are done, and again when they are dead.
+const KEPT: u32 = 1000;
+/// How often an event is tried (AWS Lambda: three times).
+const ATTEMPTS: u32 = 3;
+/// After a try that found no place or no clone, which is no attempt.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// So long an event waits for a place before it is given up.
+const LONGEST_BUSY: Duration = Duration::from_secs(3600);
+/// How long a try waits for a place and a clone; enough for a bake.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// How much of a result is kept.
+const RESULT_BYTES: usize = 64 * 1024;
+/// When the database could not be read, it is tried again.
+const AFTER_TROUBLE: Duration = Duration::from_secs(1);
+
+/// An event that is served later, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedEvent {
+    /// Its id, which is that of its invocations.
+    pub id: String,
+    /// The function.
+    pub function: String,
+    /// A version's number or an alias.
+    pub qualifier: Option<String>,
+    /// On whose behalf, for fair turns.
+    pub key: String,
+    /// The event's media type.
+    pub content_type: Option<String>,
+    /// The event.
+    pub event: Vec<u8>,
+    /// Where it is.
+    pub state: EventState,
+    /// Attempts that went wrong.
+    pub attempts: u32,
+    /// When it is to be tried, in milliseconds since 1970-01-01 UTC.
+    pub due_at_ms: u64,
+    /// When it came.
+    pub created_at_ms: u64,
+    /// When it was done, or given up.
+    pub ended_at_ms: Option<u64>,
+    /// What went wrong last.
+    pub error: Option<String>,
+    /// What the function returned, at most 64 KiB.
+    pub result: Option<Vec<u8>>,
+    /// The result's media type.
+    pub result_type: Option<String>,
+}
+
+/// Where an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventState {
+    /// It is to be served, or is being served.
+    Queued,
+    /// The function returned.
+    Done,
+    /// It was given up.
+    Dead,
+}
+
+impl EventState {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Done => "done",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The state of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Queued, Self::Done, Self::Dead]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
+impl Functions {
+    /// Takes an event to serve it later. When this returns it is on the disk.
+    ///
+    /// # Errors
+    /// See [`InvokeError`].
+    pub async fn enqueue(&self, call: Invocation) -> Result<(), InvokeError> {
+        let limit = self.0.limits.event_bytes;
+        if call.event.len() > limit {
+            return Err(InvokeError::EventTooLarge { limit });
+        }
+        let function = self.0.registry.find(&call.function)?;
+        let version = function.version(call.qualifier.as_deref())?;
+        super::invoke::check_kind(&version.spec.kind, false)?;
+        let now = now_ms();
+        let event = QueuedEvent {
+            id: call.request_id,
+            function: call.function,
+            qualifier: call.qualifier,
+            key: call.key,
+            content_type: call.content_type,
+            event: call.event.to_vec(),
+            state: EventState::Queued,
+            attempts: 0,
+            due_at_ms: now,
+            created_at_ms: now,
+            ended_at_ms: None,
+            error: None,
+            result: None,
+            result_type: None,
+        };
+        let entered = self.0.store.enter_event(event, MOST_QUEUED).await;
+        if !entered.map_err(super::FunctionError::Store)? {
+            return Err(InvokeError::Full {
+                what: format!("{MOST_QUEUED} events are queued for the function already"),
+                retry_after: Duration::from_secs(10),
+            });
+        }
+        self.0.queued.notify_one();
+        Ok(())
+    }
+
+    /// A function's newest events of a state, newest first.
+    ///
+    /// # Errors
+    /// See [`FunctionError`](super::FunctionError).
+    pub async fn events(
+        &self,
+        function: &str,
+        state: EventState,
+        limit: u32,
+    ) -> Result<Vec<QueuedEvent>, super::FunctionError> {
+        self.0.registry.find(function)?;
+        Ok(self.0.store.events(function, state, limit).await?)
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// See [`FunctionError`](super::FunctionError).
+    pub async fn event(
+        &self,
+        function: &str,
+        id: &str,
+    ) -> Result<QueuedEvent, super::FunctionError> {
+        let found = self.0.store.event(function, id).await?;
+        found.ok_or_else(|| super::FunctionError::NoEvent(id.to_owned()))
+    }
+
+    /// Queues a dead event again, as if it had just come.
+    ///
+    /// # Errors
+    /// See [`FunctionError`](super::FunctionError).
+    pub async fn retry_event(
+        &self,
+        function: &str,
+        id: &str,
+    ) -> Result<QueuedEvent, super::FunctionError> {
+        let mut event = self.event(function, id).await?;
+        if event.state == EventState::Dead {
+            let now = now_ms();
+            (event.state, event.attempts) = (EventState::Queued, 0);
+            (event.due_at_ms, event.created_at_ms, event.ended_at_ms) = (now, now, None);
+            self.0.store.update_event(event.clone(), KEPT).await?;
+            self.0.queued.notify_one();
+        }
+        Ok(event)
+    }
+
+    /// Forgets an event. One that is being served is served to its end.
+    ///
+    /// # Errors
+    /// See [`FunctionError`](super::FunctionError).
+    pub async fn remove_event(&self, function: &str, id: &str) -> Result<(), super::FunctionError> {
+        if self.0.store.remove_event(function, id).await? {
+            Ok(())
+        } else {
+            Err(super::FunctionError::NoEvent(id.to_owned()))
+        }
+    }
+
+    /// Serves queued events until the functions are shut down.
+    pub(super) async fn serve_events(&self) {
+        let mut serving = JoinSet::new();
+        let mut ids = BTreeSet::new();
+        loop {
+            let free = AT_ONCE - serving.len();
+            let pause = match self.due(&ids, free).await {
+                Ok((events, pause)) => {
+                    for event in events {
+                        ids.insert(event.id.clone());
+                        let functions = self.clone();
+                        serving.spawn(async move {
+                            let id = event.id.clone();
+                            functions.attempt(event).await;
+                            id
+                        });
+                    }
+                    pause
+                }
+                Err(error) => {
+                    tracing::error!(%error, "could not read the queued events");
+                    AFTER_TROUBLE
+                }
+            };
+            tokio::select! {
+                // Those that are served are served again at the next start.
+                () = self.0.stop.cancelled() => return,
+                Some(ended) = serving.join_next() => drop(ended.map(|id| ids.remove(&id))),
+                () = self.0.queued.notified() => {}
+                _ = tokio::time::timeout(pause, std::future::pending::<()>()) => {}
+            }
+        }
+    }
+
+    /// What is due now, and how long it takes until something else is.
+    async fn due(
+        &self,
+        served: &BTreeSet<String>,
+        free: usize,
+    ) -> Result<(Vec<QueuedEvent>, Duration), crate::StoreError> {
+        let now = now_ms();
+        let but = served.iter().cloned().collect();
+        let events = match free {
+            0 => Vec::new(),
+            free => self.0.store.due_events(now, but, free).await?,
+        };
+        let next = self.0.store.next_due_ms(now).await?;
+        let pause = next.map_or(LONGEST_BUSY, |next| {
+            Duration::from_millis(next.saturating_sub(now).max(1))
+        });
+        Ok((events, pause))
+    }
+
+    async fn attempt(&self, event: QueuedEvent) {
+        let call = Invocation {
+            function: event.function.clone(),
+            qualifier: event.qualifier.clone(),
+            key: event.key.clone(),
+            request_id: event.id.clone(),
+            content_type: event.content_type.clone(),
+            event: event.event.clone().into(),
+            stream: false,
+            start_within: START_WITHIN,
+        };
+        let answered = self.invoke(call).await;
+        let event = settle(event, answered, self.0.limits.retry_pause, now_ms());
+        if let Err(error) = self.0.store.update_event(event, KEPT).await {
+            // It stays queued, and is tried again.
+            tracing::error!(%error, "could not write what became of an event");
+        }
+    }
+}
+
+/// What becomes of an event after a try.
+fn settle(
+    mut event: QueuedEvent,
+    answered: Result<Answer, InvokeError>,
+    first_pause: Duration,
+    now_ms: u64,
+) -> QueuedEvent {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    match answered {
+        Ok(answer) if answer.outcome == Outcome::Returned => {
+            event.state = EventState::Done;
+            event.error = None;
+            event.result_type = answer.content_type;
+            event.result = Some(answer.result[..answer.result.len().min(RESULT_BYTES)].to_vec());
+        }
+        Err(error) if is_busy(&error) => {
+            event.error = Some(error.to_string());
+            if now_ms.saturating_sub(event.created_at_ms) >= ms(LONGEST_BUSY) {
+                event.state = EventState::Dead;
+            } else {
+                event.due_at_ms = now_ms + ms(BUSY_PAUSE);
+            }
+        }
+        other => {
+            event.attempts += 1;
+            event.error = Some(match &other {
+                Ok(answer) => String::from_utf8_lossy(&answer.result).into_owned(),
+                Err(error) => error.to_string(),
+            });
+            let hopeless = matches!(
+                other,
+                Err(InvokeError::Function(_) | InvokeError::WrongKind(_))
+            );
+            if hopeless || event.attempts >= ATTEMPTS {
+                event.state = EventState::Dead;
+            } else {
+                event.due_at_ms = now_ms + ms(first_pause * 4_u32.pow(event.attempts - 1));
+            }
+        }
+    }
+    if event.state != EventState::Queued {
+        event.ended_at_ms = Some(now_ms);
+    }
+    event
+}
+
+/// Whether the function has not seen the event, and may see it later.
+fn is_busy(error: &InvokeError) -> bool {
+    match error {
+        InvokeError::Full { .. } | InvokeError::TimedOut(_) | InvokeError::Lease(_) => true,
+        InvokeError::Function(_)
+        | InvokeError::EventTooLarge { .. }
+        | InvokeError::Rebake(_)
+        | InvokeError::Exec(_)
+        | InvokeError::WrongKind(_) => false,
+    }
+}

@@ -1,0 +1,53 @@
+//! Functions: code that is frozen after its initialisation and given events.
+//!
+//! ```text
+//! deploy:  code checked and kept ─► Node::bake_function ─► pool's bounds ─► version committed ─► it serves
+//!              └─ refused ─► nothing changed    └─ does not initialise ─► its own output, nothing changed
+//!
+//! invoke:  name, version or alias ─► desk (admission) ─► a clone ─► Node::invoke ─► result, log ─► clone
+//!              └─ no such one ─► not found   └─ full ─► refused       │                             ├─ fit, and reuse is left: kept
+//!                                                                     └─ the caller left ─► gone    └─ else: gone
+//! ```
+//!
+//! What must outlive the daemon (functions, versions, aliases, queued events) is in `runner.db`; code lies in a folder of its
+//! own, by digest. Logs are bounded rings in memory.
+
+mod admission;
+mod aliases;
+mod clones;
+mod code;
+mod config;
+mod connect;
+mod deploy;
+mod desk;
+mod error;
+mod events;
+mod info;
+mod invoke;
+mod limits;
+mod logs;
+mod names;
+mod open;
+mod registry;
+mod remove;
+mod running;
+mod service;
+mod spec;
+mod version;
+
+pub use aliases::{Alias, Route};
+pub use code::{CodeError, CodeLimits};
+pub use config::FunctionsConfig;
+pub use connect::Connected;
+pub use error::{DeployError, FunctionError, InvokeError};
+pub use events::{EventState, QueuedEvent};
+pub use info::FunctionInfo;
+pub use invoke::{Answer, Invocation};
+pub use limits::FunctionsLimits;
+pub use logs::{InvocationLog, LogQuery};
+pub use names::{BadName, FunctionName};
+pub use open::OpenFunctionsError;
+pub use running::RunningInvocation;
+pub use service::Functions;
+pub use spec::{Deploy, VersionSpec};
+pub use version::Version;

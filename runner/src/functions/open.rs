@@ -1,0 +1,113 @@
+//! Opening the functions: what was remembered and what is there are brought together.
+//!
+//! ```text
+//! code without a version ──► removed          a function's template without a version ──► removed
+//! ```
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use thaw_pool_manager::Node;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    CodeError, FunctionName, Functions, FunctionsConfig,
+    admission::Share,
+    code::CodeStore,
+    desk::Desk,
+    registry::{Function, Registry},
+    service::Inner,
+};
+use crate::{Store, StoreError};
+
+/// How often clones are looked at that may have been idle for too long.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The functions could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFunctionsError {
+    /// The folder of code.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A function's name, which this version does not write.
+    #[error("the runner's database holds a function without a proper name")]
+    Name(#[from] super::BadName),
+}
+
+impl Functions {
+    /// Opens the functions of a node.
+    ///
+    /// # Errors
+    /// See [`OpenFunctionsError`].
+    pub async fn open(
+        node: Arc<dyn Node>,
+        store: Store,
+        config: FunctionsConfig,
+    ) -> Result<Self, OpenFunctionsError> {
+        let limits = config.limits;
+        let code = CodeStore::open(&config.folder.join("code"), limits.code)?;
+        let registry = Registry::default();
+        let (mut digests, mut templates) = (BTreeSet::new(), BTreeSet::new());
+        for row in store.functions().await? {
+            for version in &row.versions {
+                digests.insert(version.code_digest.clone());
+                templates.insert(version.template.clone());
+            }
+            let name = FunctionName::new(row.name.clone())?;
+            registry.enter(Arc::new(Function::of_row(name, row, &limits)));
+        }
+        for digest in code.list()? {
+            if !digests.contains(&digest) {
+                tracing::warn!(digest, "removed code that no version uses");
+                code.remove(&digest)?;
+            }
+        }
+        for template in node.templates().await {
+            if template.is_function && !templates.contains(&template.id) {
+                tracing::warn!(template = %template.id, "removed a template that no version uses");
+                if let Err(error) = node.remove_template(&template.id).await {
+                    tracing::warn!(template = %template.id, %error, "it could not be removed");
+                }
+            }
+        }
+        let functions = Self(Arc::new(Inner {
+            node,
+            desk: Desk::new(Share {
+                running: limits.running,
+                waiting: limits.waiting,
+            }),
+            limits,
+            store,
+            code,
+            registry,
+            change: tokio::sync::Mutex::new(()),
+            queued: tokio::sync::Notify::new(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }));
+        let (tasks, keeper) = (functions.0.tasks.clone(), functions.clone());
+        tasks.spawn(async move { keeper.release_idle_clones().await });
+        let server = functions.clone();
+        tasks.spawn(async move { server.serve_events().await });
+        Ok(functions)
+    }
+
+    /// Until the functions are shut down.
+    async fn release_idle_clones(&self) {
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                () = self.0.stop.cancelled() => return,
+                _ = look.tick() => {}
+            }
+            for function in self.0.registry.all() {
+                let versions: Vec<_> = function.state().versions.values().cloned().collect();
+                for version in versions {
+                    version.clones.release_idle(self.0.limits.clone_idle);
+                }
+            }
+        }
+    }
+}

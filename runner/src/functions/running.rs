@@ -1,0 +1,237 @@
+//! An event that a function serves.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use serde_json::json;
+use thaw_pool_manager::{
+    ExecError, ExecTimings, InvokeEvent, InvokeHandle, StartKind,
+    vmm::protocol::{ExitStatus, Invoked, Outcome},
+};
+use tokio::sync::mpsc;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::{
+    Answer, InvocationLog, InvokeError, Version, clones::FunctionClone, desk::Seat,
+    registry::Function,
+};
+use crate::clock::now_ms;
+
+/// An event that a function serves. Dropped before its end, the function is ended in the middle of it.
+#[derive(Debug)]
+pub struct RunningInvocation {
+    // Fields are dropped in this order: the function ends before its clone is given back.
+    handle: InvokeHandle,
+    place: Place,
+    start: Start,
+    vm_id: String,
+    log: BytesMut,
+    done: Option<(Invoked, ExecTimings)>,
+}
+
+/// What an event holds while it is served.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) function: Arc<Function>,
+    pub(super) version: Arc<Version>,
+    /// None once it was given back.
+    pub(super) clone: Option<FunctionClone>,
+    pub(super) _seat: Seat,
+    pub(super) _serving: TaskTrackerToken,
+}
+
+/// How it began.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) request_id: String,
+    pub(super) kind: StartKind,
+    pub(super) queue: Duration,
+    pub(super) restore: Duration,
+}
+
+/// A piece of what comes out of an invocation, its log left out.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Head(Option<String>),
+    Result(Bytes),
+}
+
+impl RunningInvocation {
+    pub(super) fn new(handle: InvokeHandle, place: Place, start: Start) -> Self {
+        let vm_id = place.clone.as_ref().map(|clone| clone.lease.id.to_string());
+        Self {
+            handle,
+            vm_id: vm_id.unwrap_or_default(),
+            place,
+            start,
+            log: BytesMut::new(),
+            done: None,
+        }
+    }
+
+    /// The version that serves it.
+    pub fn version(&self) -> u64 {
+        self.place.version.number
+    }
+
+    /// How its clone came to be.
+    pub fn start_kind(&self) -> StartKind {
+        self.start.kind
+    }
+
+    /// Where more of the event goes.
+    pub fn input(&self) -> mpsc::Sender<Bytes> {
+        self.handle.input.clone()
+    }
+
+    /// The next piece of the result; none at its end. The log is kept meanwhile.
+    ///
+    /// # Errors
+    /// When the clone was lost, or does not take the event.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, InvokeError> {
+        loop {
+            match self.piece().await? {
+                Some(Piece::Result(bytes)) => return Ok(Some(bytes)),
+                Some(Piece::Head(_)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// How it ended, once [`next`](Self::next) has told of the end.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.done.as_ref().map(|(invoked, _)| invoked.outcome)
+    }
+
+    /// Waits for the whole answer.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub async fn collect(mut self) -> Result<Answer, InvokeError> {
+        let (mut result, mut content_type) = (BytesMut::new(), None);
+        while let Some(piece) = self.piece().await? {
+            match piece {
+                Piece::Head(kind) => content_type = kind,
+                // The node has seen to it that there is no more than was allowed.
+                Piece::Result(bytes) => result.extend_from_slice(&bytes),
+            }
+        }
+        let Some((invoked, timings)) = self.done.take() else {
+            return Err(lost().into());
+        };
+        let mut result = result.freeze();
+        if let Some(description) = self.description(invoked.outcome) {
+            (result, content_type) = (description, Some("application/json".to_owned()));
+        }
+        Ok(Answer {
+            request_id: self.start.request_id,
+            version: self.place.version.number,
+            outcome: invoked.outcome,
+            content_type,
+            result,
+            log: self.log.freeze(),
+            log_truncated: invoked.log_truncated,
+            start: self.start.kind,
+            vm_id: self.vm_id,
+            queue: self.start.queue,
+            restore: self.start.restore,
+            timings,
+        })
+    }
+
+    async fn piece(&mut self) -> Result<Option<Piece>, InvokeError> {
+        if self.done.is_some() {
+            return Ok(None);
+        }
+        loop {
+            match self.handle.output.recv().await {
+                Some(Ok(InvokeEvent::Stdout(bytes) | InvokeEvent::Stderr(bytes))) => {
+                    // The node has seen to it that there is no more than was allowed.
+                    self.log.extend_from_slice(&bytes);
+                }
+                Some(Ok(InvokeEvent::Head(head))) => {
+                    return Ok(Some(Piece::Head(head.content_type)));
+                }
+                Some(Ok(InvokeEvent::Result(bytes))) => return Ok(Some(Piece::Result(bytes))),
+                Some(Ok(InvokeEvent::End { invoked, timings })) => {
+                    self.end(invoked, timings);
+                    return Ok(None);
+                }
+                Some(Err(error)) => return Err(self.failed(error)),
+                None => return Err(self.failed(lost())),
+            }
+        }
+    }
+
+    fn end(&mut self, invoked: Invoked, timings: ExecTimings) {
+        if let Some(clone) = self.place.clone.take()
+            && invoked.outcome.is_fit()
+        {
+            self.place.version.clones.give_back(clone);
+        }
+        let error = error_text(invoked.outcome, self.place.version.spec.timeout);
+        self.keep_log(error, timings.exec, invoked.log_truncated);
+        self.done = Some((invoked, timings));
+    }
+
+    fn failed(&mut self, error: ExecError) -> InvokeError {
+        self.place.clone = None;
+        self.keep_log(Some(error.to_string()), Duration::ZERO, false);
+        error.into()
+    }
+
+    fn keep_log(&self, error: Option<String>, duration: Duration, truncated: bool) {
+        self.place.function.logs.keep(InvocationLog {
+            sequence: 0,
+            request_id: self.start.request_id.clone(),
+            version: self.place.version.number,
+            ended_at_ms: now_ms(),
+            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            error,
+            text: String::from_utf8_lossy(&self.log).into_owned(),
+            truncated,
+        });
+    }
+
+    /// What is told in place of a result that there is not, in AWS Lambda's words.
+    fn description(&self, outcome: Outcome) -> Option<Bytes> {
+        let kind = match outcome {
+            Outcome::Returned | Outcome::Raised => return None,
+            Outcome::TimedOut => "Sandbox.Timedout",
+            Outcome::Ended(_) => "Runtime.ExitError",
+            Outcome::ResultTooLarge => "Function.ResponseSizeTooLarge",
+        };
+        let text = error_text(outcome, self.place.version.spec.timeout).unwrap_or_default();
+        let id = &self.start.request_id;
+        let description = json!({
+            "errorType": kind,
+            "errorMessage": format!("RequestId: {id} Error: {text}"),
+        });
+        Some(description.to_string().into())
+    }
+}
+
+fn error_text(outcome: Outcome, timeout: Duration) -> Option<String> {
+    Some(match outcome {
+        Outcome::Returned => return None,
+        Outcome::Raised => "the handler raised an error".to_owned(),
+        Outcome::TimedOut => format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
+        Outcome::Ended(ExitStatus::Exited(code)) => {
+            format!("Runtime exited with error: exit status {code}")
+        }
+        Outcome::Ended(ExitStatus::Signaled(9)) => {
+            "Runtime exited with error: signal: killed (out of memory, most likely)".to_owned()
+        }
+        Outcome::Ended(ExitStatus::Signaled(signal)) => {
+            format!("Runtime exited with error: signal {signal}")
+        }
+        Outcome::ResultTooLarge => "the result is larger than is allowed".to_owned(),
+    })
+}
+
+fn lost() -> ExecError {
+    ExecError::Lost("the node ended it without a word".to_owned())
+}
