@@ -65,12 +65,6 @@ impl Daemon {
     pub(crate) fn storage(&self) -> &Path {
         self.storage.path()
     }
-
-    /// Where it listens: `http://…`.
-    pub(crate) fn server(&self) -> &str {
-        &self.server
-    }
-
     /// Runs a command of `thaw` against it.
     pub(crate) fn thaw(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
