@@ -42,6 +42,15 @@ pub(crate) enum Root {
     Lent(PathBuf),
 }
 
+/// A test that fails leaves no VM that stays.
+impl Drop for Root {
+    fn drop(&mut self) {
+        if let Self::Own(_) = self {
+            self.kill(|_| true);
+        }
+    }
+}
+
 impl Root {
     pub(crate) fn new() -> Self {
         Self::Own(tempfile::tempdir().unwrap())

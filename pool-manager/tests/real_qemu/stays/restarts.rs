@@ -42,7 +42,10 @@ fn pid_of(world: &World, vm: &LeaseId) -> nix::unistd::Pid {
 fn no_uid_is_shared(world: &World) {
     let mut uids = BTreeSet::new();
     for (id, pid) in world.vmms() {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        // One that is being ended may be gone by now.
+        let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
+            continue;
+        };
         let uid = status
             .lines()
             .find(|line| line.starts_with("Uid:"))
