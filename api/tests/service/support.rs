@@ -30,6 +30,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     http: reqwest::Client,
+    functions: Functions,
     stop: CancellationToken,
     serving: JoinSet<std::io::Result<Stopped>>,
 }
@@ -59,7 +60,8 @@ impl Server {
         let runner = runner.await.unwrap();
         let mut config = ApiConfig::new(root.join("run/uploads"));
         config.exposed = exposed;
-        let service = Service::open(runner, functions, Auth::open(root).unwrap(), config).unwrap();
+        let service =
+            Service::open(runner, functions.clone(), Auth::open(root).unwrap(), config).unwrap();
         let listener = listen(([127, 0, 0, 1], 0).into(), false, false)
             .await
             .unwrap();
@@ -73,6 +75,7 @@ impl Server {
         Self {
             address,
             http: reqwest::Client::new(),
+            functions,
             stop,
             serving,
         }
@@ -84,6 +87,7 @@ impl Server {
         while let Some(ended) = self.serving.join_next().await {
             assert_eq!(ended.unwrap().unwrap(), Stopped::Drained);
         }
+        self.functions.shut_down().await;
     }
 
     pub(crate) fn origin(&self) -> String {

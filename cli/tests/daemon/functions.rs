@@ -348,3 +348,45 @@ fn starters_are_written_and_nothing_is_overwritten() {
         assert!(text(&init().stderr).contains("is not empty"));
     }
 }
+
+#[test]
+fn clones_of_a_node_function_that_has_used_its_generators_draw_their_own_numbers() {
+    let daemon = Daemon::with_python(&[]);
+    daemon.says(&["image", "add", "debian:bookworm+nodejs", "--name", "node"]);
+    let folder = example("node");
+    let deploy = |name: &str, folder: &str| {
+        daemon.says(&[
+            "fn",
+            "deploy",
+            name,
+            "--image",
+            "node",
+            "--handler",
+            "app.handle",
+            "--code",
+            folder,
+        ])
+    };
+    assert_eq!(deploy("hello", &folder), "hello version 1\n");
+    let answer = daemon.says(&["fn", "invoke", "hello", "--data", r#"{"name": "Ada"}"#]);
+    assert_eq!(json(&answer)["greeting"], "Hello, Ada!");
+
+    let source = "const crypto = require('crypto');\n\
+        const draw = () => [\n\
+        \x20 crypto.randomUUID(), crypto.randomInt(2 ** 40), crypto.randomBytes(8).toString('hex'), Math.random(),\n\
+        \x20 crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' }),\n\
+        ];\n\
+        draw();\n\
+        exports.handle = draw;\n";
+    let folder = code("app.js", source);
+    deploy("draws", folder.path().to_str().unwrap());
+    let draw = || json(&daemon.says(&["fn", "invoke", "draws", "--data", "1"]));
+    let (first, second) = (draw(), draw());
+    for index in 0..5 {
+        assert!(!first[index].is_null());
+        assert_ne!(first[index], second[index], "two clones drew the same");
+    }
+    for name in ["hello", "draws"] {
+        daemon.says(&["fn", "rm", name]);
+    }
+}
