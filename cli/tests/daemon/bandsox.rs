@@ -48,3 +48,21 @@ fn every_method_of_the_remote_client_3_5_works_unmodified() {
 fn every_method_of_the_remote_client_3_3_works_unmodified() {
     every_method("bandsox-3.3");
 }
+
+fn every_verb(client: &str) {
+    let daemon = Daemon::with_python(&[]);
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let (_, port) = daemon.server().rsplit_once(':').unwrap();
+    script(client, "commands.py", &[port, home]);
+}
+
+#[test]
+fn every_verb_of_the_command_line_3_5_works_unmodified() {
+    every_verb("bandsox-3.5");
+}
+
+#[test]
+fn every_verb_of_the_command_line_3_3_works_unmodified() {
+    every_verb("bandsox-3.3");
+}
