@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Authentication is on while an admin password is set. While it is off everyone may do everything, so the
-//! service listens on loopback only, and [`gate`](crate::gate) keeps web pages out.
+//! service listens on loopback only, and `gate` keeps web pages out.
 
 mod attempts;
 mod audit;

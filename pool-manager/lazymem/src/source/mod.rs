@@ -23,7 +23,7 @@ pub trait PageSource: Send + Sync + std::fmt::Debug {
 
     /// Fills `buf` from `offset`; what is given back has passed its checksum.
     ///
-    /// Both aligned to [`CHUNK_BYTES`](crate::CHUNK_BYTES) (the end of the memory counts as aligned)
+    /// Both aligned to [`CHUNK_BYTES`] (the end of the memory counts as aligned)
     /// is the fast way and doesn't allocate; anything else reads whole chunks aside first.
     ///
     /// # Errors
