@@ -1,6 +1,6 @@
 //! Starts the VMMs that clones live in.
 
-use std::{path::Path, sync::Arc};
+use std::{fs::File, io, path::Path, sync::Arc};
 
 use thaw_lazymem::Recording;
 use thaw_vmm::{DiskError, Engine, ScratchDisk, ShellSpec, StartError, VmmId, copy_extents};
@@ -40,7 +40,7 @@ impl Spawner<'_> {
                 template.blame(&error);
                 StartError::Prepare {
                     what: "memory",
-                    source: std::io::Error::other(error),
+                    source: io::Error::other(error),
                 }
             })?;
         }
@@ -58,23 +58,47 @@ impl Spawner<'_> {
         recording: Recording,
         id: VmmId,
     ) -> Result<Provided, StartError> {
-        let failed = |source| StartError::Prepare {
-            what: "scratch disk",
-            source,
-        };
-        let frozen = template.scratch.try_clone().map_err(failed)?;
+        let frozen = template.scratch.try_clone().map_err(no_disk)?;
+        let fill = move |scratch: &File| copy_extents(&frozen, scratch).map(drop);
+        let scratch = self.scratch(template.manifest.scratch_bytes, fill).await?;
+        self.shell_with(template, pages, recording, id, scratch)
+            .await
+    }
+
+    /// Makes a scratch disk, which `fill` writes.
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, nothing is left.
+    pub(crate) async fn scratch(
+        self,
+        len_bytes: u64,
+        fill: impl FnOnce(&File) -> io::Result<()> + Send + 'static,
+    ) -> Result<File, StartError> {
         let folder = self.folder.to_owned();
-        let bytes = template.manifest.scratch_bytes;
-        let scratch = blocking(move || {
-            let scratch = ScratchDisk::unnamed(&folder, bytes).map_err(|error| match error {
-                DiskError::Io { source, .. } => source,
-                other => std::io::Error::other(other),
-            })?;
-            copy_extents(&frozen, &scratch)?;
+        let made = blocking(move || {
+            let scratch =
+                ScratchDisk::unnamed(&folder, len_bytes).map_err(|error| match error {
+                    DiskError::Io { source, .. } => source,
+                    other => io::Error::other(other),
+                })?;
+            fill(&scratch)?;
             Ok(scratch)
-        })
-        .await
-        .map_err(failed)?;
+        });
+        made.await.map_err(no_disk)
+    }
+
+    /// Spawns a shell on a scratch disk that is there, without the working set.
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, nothing is left.
+    pub(crate) async fn shell_with(
+        self,
+        template: &LoadedTemplate,
+        pages: &TemplatePages,
+        recording: Recording,
+        id: VmmId,
+        scratch: File,
+    ) -> Result<Provided, StartError> {
         provide(self.memory, pages, recording, |memory| {
             self.engine.spawn_shell(ShellSpec {
                 id,
@@ -85,5 +109,12 @@ impl Spawner<'_> {
             })
         })
         .await
+    }
+}
+
+fn no_disk(source: io::Error) -> StartError {
+    StartError::Prepare {
+        what: "scratch disk",
+        source,
     }
 }

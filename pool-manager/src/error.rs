@@ -49,6 +49,22 @@ pub enum LeaseError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The snapshot is damaged, or of another version.
+    #[error("snapshot {snapshot} can't be used: {reason}")]
+    BadSnapshot {
+        /// Its id.
+        snapshot: crate::SnapshotId,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A clone could not be made of what was taken of a VM.
+    #[error("a VM could not go on from where another one was")]
+    Restore(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// This daemon may not write into its VMMs, which restoring from a snapshot takes.
+    #[error(
+        "this daemon may not write the memory of its VMs, which takes CAP_SYS_PTRACE; `thaw doctor` says more"
+    )]
+    NotPermitted(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The host has no memory for the template now.
     #[error("the host has no memory for the template")]
     NoMemory(#[source] Arc<dyn std::error::Error + Send + Sync>),

@@ -219,11 +219,15 @@ impl Leased {
     }
 
     /// Carries something out in a task, so that a caller who leaves does not leave it half-done.
-    pub(crate) async fn to_its_end<T: Send + 'static>(
+    pub(crate) async fn to_its_end<T, E>(
         &self,
         attempt: &'static str,
-        work: impl Future<Output = Result<T, VmError>> + Send + 'static,
-    ) -> Result<T, VmError> {
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<VmError> + Send + 'static,
+    {
         let lost = |error| VmError::Control {
             id: self.id.clone(),
             attempt,

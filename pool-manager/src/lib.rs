@@ -27,7 +27,6 @@ mod kept;
 mod lease;
 mod local_functions;
 mod local_node;
-mod local_snapshots;
 mod memory;
 mod node;
 mod node_db;
@@ -41,6 +40,7 @@ mod pools;
 mod proof;
 mod settings;
 mod single_flight;
+mod snapshots;
 mod standstill;
 mod start_gate;
 mod storage;
@@ -63,7 +63,7 @@ pub use node_functions::{
     BakeFunction, CodeStream, FunctionSpec, InvokeEvent, InvokeHandle, InvokeRequest, NodeFunctions,
 };
 pub use node_snapshots::{
-    BadSnapshotId, Fork, NodeSnapshots, SnapshotError, SnapshotId, SnapshotInfo,
+    BadSnapshotId, Fork, NodeSnapshots, SnapshotError, SnapshotId, SnapshotInfo, StoredSnapshot,
 };
 pub use node_vms::{KeptVm, NodeVms, VmError, VmEvent, VmState};
 pub use settings::SettingsError;

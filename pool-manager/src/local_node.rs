@@ -35,6 +35,7 @@ use crate::{
     pool::{Pool, PoolSetup},
     pools::{Origin, Pools},
     settings::StoredSettings,
+    snapshots::SnapshotStore,
     start_gate::StartGate,
     template::{Manifest, TemplateStore},
 };
@@ -73,8 +74,9 @@ pub enum OpenError {
 pub struct LocalNode {
     pub(crate) pools: Arc<Pools>,
     /// Bounded by the budget of VMMs.
-    leases: Leases,
+    pub(crate) leases: Leases,
     kept: KeptVms,
+    pub(crate) snapshots: SnapshotStore,
     budget: Arc<Budget>,
     counters: Arc<Counters>,
     engine_reason: String,
@@ -135,6 +137,13 @@ impl LocalNode {
             counters: Arc::clone(&counters),
             tracker: tracker.clone(),
         };
+        let folder = root.join("snapshots");
+        let images = Arc::clone(&baker.images);
+        let opening = {
+            let folder = folder.clone();
+            move || SnapshotStore::open(&folder, images)
+        };
+        let snapshots = blocking(opening).await.map_err(failed(&folder))?;
         let folder = root.join("vms");
         let kept = KeptVms::open(kept, &folder).map_err(failed(&folder))?;
         // Before anything new is started.
@@ -143,6 +152,7 @@ impl LocalNode {
             pools: Pools::new(baker, setup, settings, tracker.clone(), stop),
             leases,
             kept,
+            snapshots,
             budget,
             counters,
             engine_reason: config.engine_reason,
@@ -237,6 +247,9 @@ fn vmms_of(info: &PoolInfo) -> u32 {
 impl Node for LocalNode {
     async fn lease(&self, request: LeaseRequest) -> Result<Lease, LeaseError> {
         let within = request.start_within.min(LONGEST_WAIT);
+        if let TemplateSelector::Snapshot(id) = &request.template {
+            return self.lease_of_snapshot(id, within).await;
+        }
         let begin = Instant::now();
         let deadline = begin + within;
         let unseen = ProgressSink::none();
@@ -368,6 +381,14 @@ impl Node for LocalNode {
     }
 
     async fn remove_template(&self, template: &TemplateId) -> Result<(), AdminError> {
+        let snapshots = self.snapshots.of_template(template);
+        if snapshots > 0 {
+            return Err(AdminError::InUse {
+                kind: "template",
+                name: template.to_string(),
+                by: format!("{snapshots} snapshots"),
+            });
+        }
         let kept = self.kept.live_of(template);
         if kept > 0 {
             return Err(AdminError::InUse {

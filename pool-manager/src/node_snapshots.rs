@@ -19,8 +19,8 @@ pub trait NodeSnapshots: Send + Sync + fmt::Debug + 'static {
         id: &SnapshotId,
     ) -> Result<SnapshotInfo, SnapshotError>;
 
-    /// Every snapshot, in no order.
-    async fn snapshots(&self) -> Vec<SnapshotInfo>;
+    /// Every snapshot that is there, in no order; those that can't be used too.
+    async fn snapshots(&self) -> Vec<StoredSnapshot>;
 
     /// Removes a snapshot that no lease is being made of. VMs that were made of it go on.
     async fn remove_snapshot(&self, id: &SnapshotId) -> Result<(), AdminError>;
@@ -100,6 +100,38 @@ pub struct SnapshotInfo {
     pub total: Duration,
 }
 
+/// A snapshot that a node has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoredSnapshot {
+    /// One that leases can be made of.
+    Usable(SnapshotInfo),
+    /// One that is damaged or of another version. It is refused, and can be removed.
+    Unusable {
+        /// Its id.
+        id: SnapshotId,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StoredSnapshot {
+    /// Its id.
+    pub fn id(&self) -> &SnapshotId {
+        match self {
+            Self::Usable(info) => &info.id,
+            Self::Unusable { id, .. } => id,
+        }
+    }
+
+    /// Why it can't be used; none when it can.
+    pub fn unusable(&self) -> Option<&str> {
+        match self {
+            Self::Usable(_) => None,
+            Self::Unusable { reason, .. } => Some(reason),
+        }
+    }
+}
+
 /// VMs that began where another one was.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fork {
@@ -114,9 +146,15 @@ pub struct Fork {
 /// A VM could not be snapshotted or forked. It goes on as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// This node takes no snapshots.
-    #[error("this node takes no snapshots and forks nothing yet")]
-    Unsupported,
+    /// The template that the VM was made of is not here any more, or of no use.
+    #[error("the template that the VM was made of can't be used")]
+    Template(#[source] LeaseError),
+    /// Nothing was asked for.
+    #[error("at least one fork must be asked for, and at most {most}")]
+    Count {
+        /// The most.
+        most: u32,
+    },
     /// There is a snapshot of this id.
     #[error("there is a snapshot {0} already")]
     Exists(SnapshotId),
@@ -126,6 +164,11 @@ pub enum SnapshotError {
     /// The guest could not get ready.
     #[error("the guest could not get ready")]
     Guest(#[source] ExecError),
+    /// This daemon may not look into its VMMs.
+    #[error(
+        "this daemon may not read the memory of its VMs, which takes CAP_SYS_PTRACE; `thaw doctor` says more"
+    )]
+    NotPermitted(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Its memory can't be read.
     #[error("could not read the VM's memory")]
     Memory(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -52,7 +52,7 @@ impl Leased {
                 Life::Asleep | Life::Paused => {}
                 Life::Awake | Life::Adopted => {
                     leased
-                        .with_machine("pause", async move |machine| halt(&*machine).await)
+                        .with_machine("pause", async move |machine| halt(&*machine, None).await)
                         .await?;
                     leased.set_life(&mut life, Life::Paused);
                 }

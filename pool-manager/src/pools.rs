@@ -122,6 +122,11 @@ impl Pools {
         }
     }
 
+    /// What pools, and clones that come out of none, are started with.
+    pub(crate) fn setup(&self) -> &PoolSetup {
+        &self.setup
+    }
+
     pub(crate) fn running(&self, id: &TemplateId) -> Option<Arc<Pool>> {
         self.lock().get(id).cloned()
     }

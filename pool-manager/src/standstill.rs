@@ -7,11 +7,14 @@
 //!     └── the guest does not answer ─► standing, as before
 //! ```
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use thaw_vmm::{
     ControlError, GuestError, Machine,
-    protocol::{Opening, Request, Wake},
+    protocol::{Handover, Opening, Request, Wake},
 };
 use thiserror::Error;
 use tokio::time::timeout;
@@ -59,16 +62,24 @@ impl StandstillError {
     }
 }
 
-/// Brings the guest's programs to rest and stops its CPUs.
+/// Brings the guest's programs to rest and stops its CPUs; returns when they began to stop. Whoever knows
+/// `handover` may take over the guest's connection.
 ///
 /// # Errors
 /// The machine runs on then.
 ///
 /// # Cancel safety
 /// Not cancel safe: the programs may be at rest in a machine that runs.
-pub(crate) async fn halt(machine: &dyn Machine) -> Result<(), StandstillError> {
-    let stopped = match call(machine, Request::Quiesce { handover: None }, None).await {
-        Ok(()) => machine.pause().await.map_err(StandstillError::from),
+pub(crate) async fn halt(
+    machine: &dyn Machine,
+    handover: Option<Handover>,
+) -> Result<Instant, StandstillError> {
+    let stopped = match call(machine, Request::Quiesce { handover }, None).await {
+        Ok(()) => {
+            let begin = Instant::now();
+            let stopped = machine.pause().await;
+            stopped.map(|()| begin).map_err(StandstillError::from)
+        }
         Err(error) => Err(error),
     };
     if stopped.is_err() {
@@ -78,18 +89,26 @@ pub(crate) async fn halt(machine: &dyn Machine) -> Result<(), StandstillError> {
     stopped
 }
 
-/// Lets a machine that stands go on, with `wake` put right before any of its programs runs.
+/// Lets a machine that stands go on, with `wake` put right before any of its programs runs; returns when
+/// its CPUs ran.
 ///
 /// # Errors
 /// The machine stands still then, if it is there at all.
 ///
 /// # Cancel safety
 /// Not cancel safe: the programs may be at rest in a machine that runs.
-pub(crate) async fn go_on(machine: &dyn Machine, wake: Wake) -> Result<(), StandstillError> {
+pub(crate) async fn go_on(machine: &dyn Machine, wake: Wake) -> Result<Instant, StandstillError> {
     // Written while the CPUs stand still, the request is there when they run.
     let roused = call(machine, Request::Continue, Some(wake));
-    let (roused, resumed) = tokio::join!(biased; roused, machine.resume());
-    let went_on = resumed.map_err(StandstillError::from).and(roused);
+    let resume = async {
+        let resumed = machine.resume().await;
+        resumed.map(|()| Instant::now())
+    };
+    let (roused, resumed) = tokio::join!(biased; roused, resume);
+    let went_on = match resumed {
+        Ok(at) => roused.map(|()| at),
+        Err(error) => Err(error.into()),
+    };
     if went_on.is_err() {
         // A machine that is gone stands still anyway.
         let _ = machine.pause().await;

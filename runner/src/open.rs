@@ -4,14 +4,11 @@
 //! row and VM ──► entered, in the state that the node tells      VM without a row ──► never acknowledged: released
 //!                                                               row without a VM ──► its disk is lost: forgotten
 //! ```
-//! Snapshots likewise.
+//! Snapshots likewise; those that can't be used stay, with the reason, until somebody removes them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use thaw_pool_manager::{KeptVm, LeaseId, Node, SnapshotId, VmState};
+use thaw_pool_manager::{KeptVm, LeaseId, Node, SnapshotId, StoredSnapshot, VmState};
 
 use crate::{
     OpenError, Runner, RunnerLimits, Store, StoreError,
@@ -63,20 +60,22 @@ async fn open_snapshots(
     node: &dyn Node,
     store: &Store,
 ) -> Result<Vec<(Option<String>, Arc<Snapshot>)>, StoreError> {
-    let found: BTreeSet<SnapshotId> = node.snapshots().await.into_iter().map(|s| s.id).collect();
-    let (there, lost): (Vec<SnapshotInfo>, Vec<SnapshotInfo>) = store
-        .snapshots()
-        .await?
-        .into_iter()
-        .partition(|row| found.contains(&row.id));
-    for row in lost {
-        tracing::warn!(snapshot = %row.id, "forgot a snapshot that the node does not have");
-        store.remove_snapshot(&row.id).await?;
-    }
-    for id in found {
-        if there.iter().any(|row| row.id == id) {
+    let found = node.snapshots().await.into_iter();
+    let mut found: BTreeMap<SnapshotId, StoredSnapshot> =
+        found.map(|one| (one.id().clone(), one)).collect();
+    let mut there = Vec::new();
+    for row in store.snapshots().await? {
+        let Some(stored) = found.remove(&row.id) else {
+            tracing::warn!(snapshot = %row.id, "forgot a snapshot that the node does not have");
+            store.remove_snapshot(&row.id).await?;
             continue;
-        }
+        };
+        there.push(SnapshotInfo {
+            unusable: stored.unusable().map(str::to_owned),
+            ..row
+        });
+    }
+    for id in found.into_keys() {
         match node.remove_snapshot(&id).await {
             Ok(()) => tracing::warn!(snapshot = %id, "removed a snapshot that nobody was told of"),
             Err(error) => tracing::error!(snapshot = %id, %error, "could not remove a snapshot"),

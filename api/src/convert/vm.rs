@@ -75,6 +75,7 @@ pub(crate) fn snapshot(snapshot: thaw_runner::SnapshotInfo) -> SnapshotInfo {
         disk_bytes: snapshot.disk_bytes,
         paused_us: micros(snapshot.paused),
         total_us: micros(snapshot.total),
+        unusable: snapshot.unusable,
     }
 }
 

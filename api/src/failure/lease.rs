@@ -8,6 +8,10 @@ use thaw_runner::node::{BakeError, LeaseError};
 use super::image;
 use crate::error::{ApiError, chain};
 
+/// What a daemon lacks that may not look into its VMMs.
+pub(super) const TRACE_HINT: &str =
+    "give the daemon CAP_SYS_PTRACE: run it as root, or in a container with --cap-add SYS_PTRACE";
+
 pub(crate) fn lease(error: &LeaseError) -> ApiError {
     let of = |code| ApiError::of(code, error);
     match error {
@@ -32,6 +36,13 @@ pub(crate) fn lease(error: &LeaseError) -> ApiError {
         LeaseError::UnknownSnapshot(_) => {
             of(ErrorCode::SnapshotNotFound).hint("`thaw snapshot ls` lists what is there")
         }
+        LeaseError::BadSnapshot { snapshot, .. } => of(ErrorCode::SnapshotUnusable)
+            .hint(format!("remove it: thaw snapshot rm {snapshot}")),
+        LeaseError::NotPermitted(_) => of(ErrorCode::SnapshotsNotPermitted).hint(TRACE_HINT),
+        LeaseError::Restore(_) if is_disk_full(error) => {
+            of(ErrorCode::DiskFull).hint("free space under the storage root: thaw snapshot rm")
+        }
+        LeaseError::Restore(_) => of(ErrorCode::RestoresFailing),
         LeaseError::BadShape(_) => of(ErrorCode::InvalidRequest),
         LeaseError::Bake(error) => bake(error),
         LeaseError::BadTemplate { template, .. } => of(ErrorCode::TemplateUnusable)

@@ -5,7 +5,7 @@ use thaw_runner::{SnapshotError, node};
 
 use super::{
     admin, exec, lease,
-    lease::is_disk_full,
+    lease::{TRACE_HINT, is_disk_full},
     vm::{node_vm, store, vm},
 };
 use crate::{error::ApiError, state::App};
@@ -37,7 +37,11 @@ pub(crate) async fn snapshot(app: &App, error: &SnapshotError) -> ApiError {
 fn node_snapshot(error: &node::SnapshotError) -> ApiError {
     let of = |code| ApiError::of(code, error);
     match error {
-        node::SnapshotError::Unsupported => of(ErrorCode::SnapshotsUnsupported),
+        node::SnapshotError::NotPermitted(_) => {
+            of(ErrorCode::SnapshotsNotPermitted).hint(TRACE_HINT)
+        }
+        node::SnapshotError::Template(error) => lease(error),
+        node::SnapshotError::Count { .. } => of(ErrorCode::InvalidRequest),
         node::SnapshotError::Exists(_) => of(ErrorCode::SnapshotNameTaken),
         node::SnapshotError::Vm(error) => node_vm(error),
         node::SnapshotError::Guest(error) => exec(error),

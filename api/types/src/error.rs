@@ -191,8 +191,10 @@ error_codes! {
     SnapshotInUse = "snapshot_in_use", 409;
     /// No more snapshots can be taken: the node's limit or the key's is reached.
     SnapshotLimit = "snapshot_limit", 409;
-    /// This node takes no snapshots and forks nothing yet.
-    SnapshotsUnsupported = "snapshots_unsupported", 501;
+    /// The daemon may not read the memory of its VMs, which takes CAP_SYS_PTRACE.
+    SnapshotsNotPermitted = "snapshots_not_permitted", 501;
+    /// The snapshot is damaged, of another version, or taken under another VMM.
+    SnapshotUnusable = "snapshot_unusable", 500;
     /// The snapshot could not be taken.
     SnapshotFailed = "snapshot_failed", 502;
     /// Too many programs run in this VM at once.

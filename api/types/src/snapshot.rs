@@ -97,6 +97,9 @@ pub struct SnapshotInfo {
     pub paused_us: u64,
     /// How long it took until it was on the disk, in microseconds.
     pub total_us: u64,
+    /// Why nothing can be restored from it; null when it can, as far as is known. All of it is checked when it is restored.
+    #[serde(default)]
+    pub unusable: Option<String>,
 }
 
 /// Which snapshots to list; what is absent does not count.

@@ -27,7 +27,9 @@ pub(super) async fn run(snapshot: Snapshot) -> Result<Exit> {
                 output::json(&list)?;
             } else {
                 let rows: Vec<_> = list.snapshots.iter().map(row).collect();
-                let head = ["ID", "NAME", "VM", "IMAGE", "MEMORY", "ON DISK", "AGE"];
+                let head = [
+                    "ID", "NAME", "VM", "IMAGE", "MEMORY", "ON DISK", "AGE", "STATE",
+                ];
                 output::table(&head, &rows)?;
             }
         }
@@ -88,5 +90,9 @@ fn row(snapshot: &SnapshotInfo) -> Vec<String> {
         format!("{} MiB", snapshot.memory_mib),
         output::bytes(snapshot.disk_bytes),
         output::age(snapshot.created_at),
+        match &snapshot.unusable {
+            None => "ok".to_owned(),
+            Some(reason) => format!("unusable: {reason}"),
+        },
     ]
 }

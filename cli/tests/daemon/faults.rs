@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -202,7 +202,8 @@ fn a_disk_without_room_for_a_template_is_told_and_leaves_nothing_that_is_used() 
     let templates = daemon.storage().join("templates");
     fs::remove_dir_all(&templates).unwrap();
     fs::create_dir(&templates).unwrap();
-    let disk = SmallDisk::at(&templates);
+    // Room for half a template.
+    let disk = SmallDisk::at(&templates, "size=20m,mode=0700");
     daemon.start_again();
     let refused = run(&daemon, "true");
     assert_eq!(refused.status.code(), Some(125));
@@ -217,26 +218,26 @@ fn a_disk_without_room_for_a_template_is_told_and_leaves_nothing_that_is_used() 
     daemon.stop(Signal::SIGTERM);
 }
 
-/// A file system with room for half a template; unmounted when dropped.
-struct SmallDisk<'a>(&'a Path);
+/// A small file system; unmounted when dropped.
+pub(crate) struct SmallDisk(PathBuf);
 
-impl<'a> SmallDisk<'a> {
-    fn at(path: &'a Path) -> Self {
+impl SmallDisk {
+    pub(crate) fn at(path: &Path, options: &str) -> Self {
         mount(
             Some("tmpfs"),
             path,
             Some("tmpfs"),
             MsFlags::empty(),
-            Some("size=20m,mode=0700"),
+            Some(options),
         )
         .unwrap();
-        Self(path)
+        Self(path.to_owned())
     }
 
-    fn grow(&self) {
+    pub(crate) fn grow(&self) {
         mount(
             None::<&str>,
-            self.0,
+            &self.0,
             None::<&str>,
             MsFlags::MS_REMOUNT,
             Some("size=2g"),
@@ -245,8 +246,8 @@ impl<'a> SmallDisk<'a> {
     }
 }
 
-impl Drop for SmallDisk<'_> {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
-        umount2(self.0, MntFlags::MNT_DETACH).unwrap();
+        umount2(&self.0, MntFlags::MNT_DETACH).unwrap();
     }
 }

@@ -14,5 +14,6 @@ mod faults;
 mod functions;
 mod init;
 mod inside;
+mod snapshots;
 mod support;
 mod vms;

@@ -160,7 +160,7 @@ fn trace_others() -> Ability {
     let reason = if possible {
         "CAP_SYS_PTRACE is held: running VMs can be snapshotted and forked"
     } else {
-        "CAP_SYS_PTRACE is missing: VMs that run as other users can't be snapshotted or forked"
+        "CAP_SYS_PTRACE is missing: VMs that run as other users than the daemon can't be snapshotted or forked; run the daemon as root, or its container with --cap-add SYS_PTRACE"
     };
     Ability {
         possible,

@@ -72,6 +72,11 @@ impl KeptVms {
         self.0.vms.iter().filter(|vm| live(vm.info())).count()
     }
 
+    /// The template that a VM was made from.
+    pub(crate) fn template_of(&self, id: &LeaseId) -> Option<TemplateId> {
+        self.0.vms.get(id).map(|vm| vm.facts.template.clone())
+    }
+
     pub(crate) fn events(&self) -> broadcast::Receiver<VmEvent> {
         self.0.events.subscribe()
     }

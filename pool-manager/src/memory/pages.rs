@@ -6,6 +6,7 @@ use thaw_lazymem::{
     CompressedSource, FillError, MemoryError, MemoryMode, PageSource, PlainSource, SourceError,
     TemplateMemory,
 };
+use thaw_vmm::BaseMemory;
 use thiserror::Error;
 
 use super::TemplateFormat;
@@ -83,6 +84,14 @@ impl TemplatePages {
 
     fn empty(source: Arc<dyn PageSource>, name: &str) -> Result<Self, PagesError> {
         Ok(Self::Shared(Arc::new(TemplateMemory::new(source, name)?)))
+    }
+
+    /// What the private memory of clones differs from.
+    pub(crate) fn base(&self) -> BaseMemory {
+        match self {
+            Self::Shared(memory) => BaseMemory::Template(Arc::clone(memory)),
+            Self::File(source) => BaseMemory::File(Arc::clone(source)),
+        }
     }
 
     /// Where the pages come from.

@@ -89,6 +89,7 @@ pub(crate) struct PoolSetup {
 pub(crate) struct Pool {
     commands: mpsc::Sender<Command>,
     template: Arc<LoadedTemplate>,
+    leased: Arc<AtomicU32>,
     stop: CancellationToken,
 }
 
@@ -102,18 +103,32 @@ impl Pool {
     ) -> Self {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let stop = CancellationToken::new();
-        let task = PoolTask::new(setup, Arc::clone(&template), settings, receiver);
+        let leased = Arc::default();
+        let template_of_task = Arc::clone(&template);
+        let task = PoolTask::new(
+            setup,
+            template_of_task,
+            settings,
+            receiver,
+            Arc::clone(&leased),
+        );
         let stopped = stop.clone();
         tracker.spawn(async move { task.run(stopped).await });
         Self {
             commands,
             template,
+            leased,
             stop,
         }
     }
 
     pub(crate) fn template(&self) -> &Arc<LoadedTemplate> {
         &self.template
+    }
+
+    /// Counts a clone of the template that does not come out of the pool.
+    pub(crate) fn count_leased(&self) -> LeasedCount {
+        LeasedCount::new(&self.leased)
     }
 
     /// Waits for a clone.

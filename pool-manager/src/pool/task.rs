@@ -73,6 +73,7 @@ impl PoolTask {
         template: Arc<LoadedTemplate>,
         settings: PoolSettings,
         commands: mpsc::Receiver<Command>,
+        leased: Arc<AtomicU32>,
     ) -> Self {
         let rules = Rules {
             spare_shells: setup.limits.spare_shells,
@@ -94,7 +95,7 @@ impl PoolTask {
             wanted: setup.budget.wanted(),
             number: setup.budget.new_number(),
             no_room: None,
-            leased: Arc::default(),
+            leased,
             setup,
         }
     }

@@ -17,6 +17,7 @@
 //! QEMU, its control protocol, uids of VMMs and the guest's transport.
 
 mod disk;
+mod disk_moment;
 mod end;
 mod engine;
 mod error;
@@ -37,6 +38,7 @@ mod sys;
 mod tools;
 
 pub use disk::{DiskError, ScratchDisk, copy_extents};
+pub use disk_moment::DiskMoment;
 pub use end::{EndKind, EndWatch, VmmEnd};
 pub use engine::{Adopted, Engine, EngineIdentity, Machine, Shell};
 pub use error::{AdoptError, CaptureError, ControlError, RestoreError, StartError};

@@ -1,7 +1,11 @@
-#![expect(unsafe_code, reason = "code between fork and exec needs it")]
-//! What the child does between fork and exec, and process descriptors.
+#![expect(
+    unsafe_code,
+    reason = "code between fork and exec, and raw system calls"
+)]
+//! What the child does between fork and exec, process descriptors, and files that share blocks.
 
 use std::{
+    fs::File,
     io,
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
@@ -42,6 +46,19 @@ pub(crate) fn confine(command: &mut Command, uid: Option<u32>, extra_group: Opti
     // SAFETY: the closure makes system calls only; it does not allocate, lock or touch memory that
     // another thread of the parent may have left in an odd state. `extra` was made before the fork.
     unsafe { command.pre_exec(enter) };
+}
+
+/// Makes `to` share all blocks of `from` until either is written (ioctl_ficlone(2)); what `to` held is gone.
+///
+/// # Errors
+/// Where the file system can't do that, above all; `to` is as it was then.
+pub(crate) fn reflink(from: &File, to: &File) -> io::Result<()> {
+    // SAFETY: the call takes two descriptors that are open for as long as it lasts, and touches no memory.
+    let done = unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONE, from.as_raw_fd()) };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// A descriptor of a process (pidfd_open(2)).

@@ -6,7 +6,7 @@ use thaw_pool_manager::{LeaseId, SnapshotId, TemplateId, vmm::Shape};
 
 use crate::{Metadata, catalog::Owner};
 
-/// A snapshot that a user took of a VM. Its row holds the same.
+/// A snapshot that a user took of a VM. Its row holds the same, but for what the node finds wrong with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SnapshotInfo {
     /// Its id.
@@ -41,4 +41,6 @@ pub struct SnapshotInfo {
     pub paused: Duration,
     /// How long it took until it was on the disk.
     pub total: Duration,
+    /// Why nothing can be restored from it; none when it can, as far as is known.
+    pub unusable: Option<String>,
 }

@@ -102,6 +102,11 @@ impl SnapshotUse {
     pub(crate) fn info(&self) -> SnapshotInfo {
         self.snapshot.info()
     }
+
+    /// Nothing can be restored from it, for this reason.
+    pub(crate) fn note_unusable(&self, reason: &str) {
+        self.snapshot.lock().info.unusable = Some(reason.to_owned());
+    }
 }
 
 impl Turn {

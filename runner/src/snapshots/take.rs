@@ -36,7 +36,7 @@ impl Runner {
         self.refuse_new()?;
         let vm = self.find_vm(vm)?;
         let id = match call.id {
-            Some(id) if self.find_snapshot(id.as_str()).is_ok() => {
+            Some(id) if self.is_called(&id) => {
                 return Err(SnapshotError::NameTaken(id.to_string()));
             }
             Some(id) => id,
@@ -73,6 +73,7 @@ impl Runner {
                 disk_bytes: taken.disk_bytes,
                 paused: taken.paused,
                 total: taken.total,
+                unusable: None,
             };
             if let Err(error) = runner.store().enter_snapshot(info.clone()).await {
                 runner.remove_artifact(&info.id).await;
@@ -88,6 +89,12 @@ impl Runner {
             }
         })
         .await
+    }
+
+    /// Whether a snapshot has this id or name; the beginning of one is not enough.
+    fn is_called(&self, id: &SnapshotId) -> bool {
+        let found = self.snapshot(id.as_str());
+        found.is_ok_and(|found| found.id == *id || found.name == id.as_str())
     }
 
     /// Removes what the node has of a snapshot that nobody was told of. What can't be removed now is removed

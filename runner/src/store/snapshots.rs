@@ -124,6 +124,7 @@ fn read(row: &Row<'_>) -> Result<SnapshotInfo, StoreError> {
             disk_bytes: unsigned(row.get("disk_bytes")?),
             paused: time(row.get("paused_us")?),
             total: time(row.get("total_us")?),
+            unusable: None,
         };
         Ok((snapshot, env, metadata))
     };
@@ -170,6 +171,7 @@ mod tests {
             disk_bytes: 20,
             paused: Duration::from_micros(30),
             total: Duration::from_micros(40),
+            unusable: None,
         };
         let store = Store::open(&path).unwrap();
         store.enter_snapshot(snapshot.clone()).await.unwrap();

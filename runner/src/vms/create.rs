@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use thaw_pool_manager::{Lease, LeaseRequest, TemplateSelector};
+use thaw_pool_manager::{Lease, LeaseError, LeaseRequest, TemplateSelector};
 
 use super::{Vm, VmInfo, VmStatus};
 use crate::{
@@ -120,12 +120,15 @@ impl Runner {
         };
         let names = vec![call.name];
         let claim = self.catalog().claim(call.owner, names.clone())?;
-        let lease = self
-            .lease(LeaseRequest {
-                template: selector,
-                start_within: call.start_within,
-            })
-            .await?;
+        let request = LeaseRequest {
+            template: selector,
+            start_within: call.start_within,
+        };
+        let lease = self.lease(request).await.inspect_err(|error| {
+            if let (LeaseError::BadSnapshot { reason, .. }, Some(snapshot)) = (error, &snapshot) {
+                snapshot.note_unusable(reason);
+            }
+        })?;
         // The snapshot is no longer needed once there is a clone of it.
         drop(snapshot);
         let disk_mib = lease.lease().disk_bytes >> 20;

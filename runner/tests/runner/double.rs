@@ -11,8 +11,8 @@ use thaw_runner::node::{
     AddImage, AdminError, BakeFunction, ExecError, ExecHandle, ExecRequest, Fork, GuestStream,
     ImageInfo, InsideRequest, InvokeHandle, InvokeRequest, KeptVm, Lease, LeaseError, LeaseId,
     LeaseRequest, LocalNode, Node, NodeFigures, NodeFunctions, NodeSnapshots, NodeVms, PoolInfo,
-    PoolSettings, SnapshotError, SnapshotId, SnapshotInfo, TemplateId, TemplateInfo,
-    TemplateSelector, VmError, VmEvent, image::ProgressSink,
+    PoolSettings, SnapshotError, SnapshotId, SnapshotInfo, StoredSnapshot, TemplateId,
+    TemplateInfo, TemplateSelector, VmError, VmEvent, image::ProgressSink,
 };
 use tokio::sync::broadcast;
 
@@ -59,8 +59,13 @@ impl NodeSnapshots for Double {
         Ok(info)
     }
 
-    async fn snapshots(&self) -> Vec<SnapshotInfo> {
-        self.taken.lock().unwrap().values().cloned().collect()
+    async fn snapshots(&self) -> Vec<StoredSnapshot> {
+        let taken = self.taken.lock().unwrap();
+        taken
+            .values()
+            .cloned()
+            .map(StoredSnapshot::Usable)
+            .collect()
     }
 
     async fn remove_snapshot(&self, id: &SnapshotId) -> Result<(), AdminError> {

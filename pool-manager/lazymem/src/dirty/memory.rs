@@ -67,6 +67,18 @@ pub enum DirtyError {
     },
 }
 
+impl DirtyError {
+    /// Whether this process lacks the right: CAP_SYS_PTRACE, or the VMM's uid.
+    pub fn is_forbidden(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            Self::Own { .. } | Self::NotMapped(_) | Self::TooLarge { .. } | Self::Size { .. } => {
+                false
+            }
+        }
+    }
+}
+
 impl GuestMemory {
     /// Finds the private mapping of a template's memfd, or of its file, in a VMM; `start` is where
     /// the guest's memory begins in it, in bytes: 0 in a memfd, and
@@ -92,6 +104,25 @@ impl GuestMemory {
             return Err(DirtyError::NotMapped(pid));
         }
         Ok(Self { pid, regions })
+    }
+
+    /// The same where it is not known at which offset of the file the memory begins, and `guest_bytes` is
+    /// its whole length.
+    pub(super) fn find_whole(
+        pid: i32,
+        file: BorrowedFd<'_>,
+        guest_bytes: u64,
+    ) -> Result<Self, DirtyError> {
+        let mut found = Self::find(pid, file, 0)?;
+        let start = found.regions.first().map_or(0, |region| region.offset);
+        for region in &mut found.regions {
+            region.offset -= start;
+        }
+        if found.len_bytes() == guest_bytes {
+            Ok(found)
+        } else {
+            Err(DirtyError::NotMapped(pid))
+        }
     }
 
     /// The guest's memory in bytes.

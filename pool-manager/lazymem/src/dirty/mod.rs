@@ -5,9 +5,11 @@
 //! while it is read: stop it, take the delta, let it go on.
 
 mod delta;
+mod given;
 mod memory;
 mod own;
 mod process;
 
 pub use delta::{Delta, DeltaError};
+pub use given::GivenMemory;
 pub use memory::{DirtyError, GuestMemory};

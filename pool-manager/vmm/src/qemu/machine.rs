@@ -7,11 +7,12 @@ use bytes::Bytes;
 use nix::fcntl::OFlag;
 use serde_json::{Value, json};
 use thaw_guest_protocol::Handover;
-use thaw_lazymem::Delta;
+use thaw_lazymem::{Delta, DirtyError, GivenMemory};
 use tokio::{io::AsyncReadExt as _, net::unix::pipe, sync::watch};
 
 use super::{
     adopt::Found,
+    argv::fd,
     launch::{Agent, Launched},
     qmp::Qmp,
 };
@@ -117,10 +118,13 @@ impl QemuMachine {
         let source = base.source();
         match own {
             Some(memory) => Delta::of_file(&memory, source, limit_bytes),
-            // The process is reaped by a task of ours, and its number can't be another's within this call.
-            None => base
-                .guest_memory(pid.cast_signed())?
-                .take_delta(source, limit_bytes),
+            // The process is reaped by a task of ours, and its number can't be another's within one call.
+            None => match base.guest_memory(pid.cast_signed()) {
+                Err(DirtyError::NotMapped(_)) => {
+                    adopted_delta(pid.cast_signed(), base, limit_bytes)
+                }
+                found => found.and_then(|found| found.take_delta(source, limit_bytes)),
+            },
         }
         .map_err(CaptureError::Memory)
     }
@@ -173,6 +177,18 @@ impl QemuMachine {
                 message: "saving the device state failed".to_owned(),
             }),
         }
+    }
+}
+
+/// What a machine wrote that was adopted: its memory is not the base of this daemon, but that of an earlier
+/// one, made of the same template; or it was booted, and its memory is its own. Either is found by the
+/// descriptor that QEMU was given.
+fn adopted_delta(pid: i32, base: &BaseMemory, limit_bytes: u64) -> Result<Delta, DirtyError> {
+    let source = base.source();
+    let given = GivenMemory::of(pid, fd::MEMORY)?;
+    match given.mapped_privately(source.len_bytes()) {
+        Err(DirtyError::NotMapped(_)) => Delta::of_file(&given.open_own()?, source, limit_bytes),
+        found => found?.take_delta(source, limit_bytes),
     }
 }
 
