@@ -27,7 +27,7 @@ use crate::{auth::Identity, state::App};
 fn snapshot(info: &SnapshotInfo) -> Value {
     let mut metadata = info.metadata.as_object().clone();
     metadata.remove(MCP_KEY);
-    json!({
+    let mut body = json!({
         "id": info.id.as_str(),
         "path": null,
         "snapshot_name": info.name,
@@ -41,7 +41,11 @@ fn snapshot(info: &SnapshotInfo) -> Value {
         "vsock_config": null,
         "metadata": metadata,
         "created_at": seconds(info.created_at_ms),
-    })
+    });
+    if let (Some(_), Some(body)) = (&info.unusable, body.as_object_mut()) {
+        body.insert("status".to_owned(), "metadata_corrupted".into());
+    }
+    body
 }
 
 /// Takes a snapshot; one of the same name is replaced.
@@ -62,20 +66,48 @@ pub(crate) async fn take(
     if let Err(error) = app.runner.vm(&id) {
         return Err(failure::vm(&app, error).await);
     }
-    match app.runner.delete_snapshot(&wanted).await {
-        Ok(_) | Err(SnapshotError::NotFound(_)) => {}
-        Err(error) => return Err(failed(&app, error).await),
-    }
     let call = TakeSnapshot {
         id: names::id_of(&wanted),
         name: wanted.clone(),
         metadata,
         owner: identity.owner(),
     };
-    match app.runner.take_snapshot(&id, call).await {
-        Ok(_) => Ok(Json(json!({ "snapshot_id": wanted }))),
+    let taken = match app.runner.take_snapshot(&id, call.clone()).await {
+        Err(SnapshotError::NameTaken(_)) => replace(&app, &id, call).await,
+        taken => taken.map(drop),
+    };
+    match taken {
+        Ok(()) => Ok(Json(json!({ "snapshot_id": wanted }))),
         Err(error) => Err(failed(&app, error).await),
     }
+}
+
+/// Takes a snapshot in place of the one that has its name, which is removed only when the new one is there.
+async fn replace(app: &App, vm: &str, call: TakeSnapshot) -> Result<(), SnapshotError> {
+    let runner = &app.runner;
+    let old = runner.snapshot(&call.name)?;
+    if old.name != call.name {
+        // It is the id of one that was renamed.
+        return Err(SnapshotError::NameTaken(call.name));
+    }
+    let name = Some(call.name.clone());
+    // For a moment both are there, so the new one gets an id of its own, and keeps it.
+    let beside = TakeSnapshot {
+        id: None,
+        name: format!("{} (in place of {})", call.name, old.created_at_ms),
+        ..call
+    };
+    let new = runner.take_snapshot(vm, beside).await?;
+    if let Err(error) = runner.delete_snapshot(old.id.as_str()).await {
+        runner.delete_snapshot(new.id.as_str()).await?;
+        return Err(error);
+    }
+    let change = SnapshotChange {
+        name,
+        ..SnapshotChange::default()
+    };
+    runner.change_snapshot(new.id.as_str(), change).await?;
+    Ok(())
 }
 
 /// Every snapshot.

@@ -72,8 +72,17 @@ def machines():
 
 
 def snapshots(ident):
-    run("vm", "save", ident, "saved", expect="Failed to snapshot")
     run("snapshot", "list", expect="No snapshots found")
+    run("vm", "save", ident, "saved", expect="saved")
+    run("snapshot", "list", expect="Total: 1 snapshot(s)")
+    restored = run("snapshot", "restore", "saved", expect="restored")
+    run("vm", "list", expect="from-saved")
+    run("snapshot", "rename", "saved", "stored", expect="renamed to 'stored'")
+    run("snapshot", "delete", "saved", expect="deleted")
+    run("snapshot", "list", expect="No snapshots found")
+    run("snapshot", "restore", "saved", expect="Failed to restore")
+    made = re.search(r"(vm-[0-9a-f]+)", restored).group(1)
+    run("vm", "delete", made, expect="deleted")
 
 
 def the_end(ident):

@@ -191,12 +191,45 @@ def states(vm):
 
 
 def snapshots(vm):
-    # There are none yet; what is said must say so, and the VM goes on.
-    check("no snapshots", bs.list_snapshots(), [])
-    refused(Exception, "snapshot", vm.snapshot, "before")
-    refused(FileNotFoundError, "not found", bs.restore_vm, "before")
-    refused(FileNotFoundError, "not found", bs.delete_snapshot, "before")
-    check("goes on", vm.exec_command("true"), 0)
+    vm.write_text("/root/kept.txt", "kept")
+    check("snapshot", vm.snapshot("before", metadata={"why": "test"}), "before")
+    vm.write_text("/root/kept.txt", "lost")
+    found = [s for s in bs.list_snapshots() if s["snapshot_name"] == "before"]
+    check("listed", [(s["source_vm_id"], s["metadata"]) for s in found], [(vm.vm_id, {"why": "test"})])
+    ident = found[0]["id"]
+    more = bs.restore_vm(ident, name="restored", env_vars={"COLOUR": "red"}, metadata={"n": 1})
+    assert more.wait_for_agent()
+    check("restored file", more.get_file_contents("/root/kept.txt"), "kept")
+    check("restored_from", more.get_info()["restored_from"], ident)
+    out = []
+    more.exec_command('printf "$COLOUR"', on_stdout=out.append)
+    check("restored environment", out, ["red"])
+    bs.update_snapshot_metadata(ident, {"why": "changed"})
+    check("rename", bs.rename_snapshot(ident, "after")["name"], "after")
+    found = [s for s in bs.list_snapshots() if s["snapshot_name"] == "after"]
+    check("renamed", [s["metadata"] for s in found], [{"why": "changed"}])
+    # By the old id, the id that is listed now, and the new name.
+    for by in (ident, found[0]["id"], "after"):
+        bs.restore_vm(by).delete()
+    more.delete()
+    check("removed", bs.delete_snapshot("after")["status"], "deleted")
+    refused(FileNotFoundError, "not found", bs.restore_vm, ident)
+    check("snapshot of a paused VM", vm.pause()["status"], "paused")
+    check("paused", vm.snapshot("again"), "again")
+    check("stays paused", vm.get_info()["status"], "paused")
+    vm.resume()
+    vm.write_text("/root/kept.txt", "newer")
+    # One of the same name is replaced, whatever begins alike stays.
+    check("beginning alike", vm.snapshot("aga"), "aga")
+    check("replaced", vm.snapshot("again"), "again")
+    check("all", sorted(s["snapshot_name"] for s in bs.list_snapshots()), ["aga", "again"])
+    newer = bs.restore_vm("again", name="newer")
+    check("replaced file", newer.get_file_contents("/root/kept.txt"), "newer")
+    newer.delete()
+    for name in ("again", "aga"):
+        bs.delete_snapshot(name)
+    check("default name", vm.snapshot(), f"{vm.vm_id}-snapshot")
+    bs.delete_snapshot(f"{vm.vm_id}-snapshot")
 
 
 def the_end(vm):
