@@ -10,7 +10,7 @@ THAW := target/release/thaw
 export THAW_AGENT_BIN := $(CURDIR)/$(AGENT)
 export THAW_SHIM_BIN := $(CURDIR)/$(SHIM)
 
-.PHONY: help setup setup-test agent shim build demo test lint deny openapi bench clean-demo
+.PHONY: help setup setup-test agent shim build demo test lint deny openapi bench bench-memory clean-demo
 
 help: ## What there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,3 +57,8 @@ openapi: ## Write docs/openapi.json and the reference in docs/API.md anew from t
 bench: setup-test build ## Measure; the tables and bench/results/*.json are written anew.
 	cargo build --quiet --locked --release -p thaw-bench
 	deploy/bench
+	deploy/bench-memory
+
+bench-memory: setup-test agent shim ## Measure only how clones get their memory, and what they take.
+	cargo build --quiet --locked --release -p thaw-bench
+	deploy/bench-memory

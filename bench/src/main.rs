@@ -1,8 +1,10 @@
 //! Measures a running Thaw through its HTTP API, stage by stage, and beside it Docker on the same
-//! machine with the same root file system. Every figure of the README comes out of one run of this.
+//! machine with the same root file system; `memory` measures a node inside this process. Every figure of the
+//! README comes out of one run of this.
 
 mod client;
 mod docker;
+mod memory;
 mod plan;
 mod report;
 mod sections;
@@ -11,9 +13,9 @@ mod stats;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use crate::{client::Client, plan::Plan, report::Report};
+use crate::{client::Client, memory::Memory, plan::Plan, report::Report};
 
 /// Measure Thaw's latency and memory.
 #[derive(Debug, Parser)]
@@ -35,24 +37,38 @@ struct Arguments {
     #[arg(long)]
     docker_image: Option<String>,
     /// Write the results here as JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: Option<PathBuf>,
     /// Write the table here, besides printing it.
-    #[arg(long)]
+    #[arg(long, global = true)]
     table: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What else there is to measure.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure how clones get their memory and what they take, on a node inside this process.
+    Memory(Memory),
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let client = Client::new(&arguments.server)?;
-    let plan = Plan {
-        image: arguments.image,
-        samples: arguments.samples,
-        sequential: arguments.sequential,
-        docker_image: arguments.docker_image,
+    let report: Report = match arguments.command {
+        Some(Command::Memory(memory)) => memory.run().await?,
+        None => {
+            let client = Client::new(&arguments.server)?;
+            let plan = Plan {
+                image: arguments.image,
+                samples: arguments.samples,
+                sequential: arguments.sequential,
+                docker_image: arguments.docker_image,
+            };
+            plan.run(&client).await?
+        }
     };
-    let report: Report = plan.run(&client).await?;
     let table = report.table();
     report::print(&table);
     if let Some(path) = arguments.table {

@@ -38,7 +38,8 @@ impl Plan {
     }
 }
 
-fn machine(engine: String) -> Machine {
+/// Where this runs.
+pub(crate) fn machine(engine: String) -> Machine {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpuinfo
         .lines()

@@ -77,10 +77,7 @@ impl Report {
             "{} CPUs ({}), Linux {}, {}\n",
             machine.cpus, machine.cpu, machine.kernel, machine.engine
         );
-        let _ = writeln!(
-            out,
-            "| milliseconds, through HTTP | p50 | p95 | p99 | max | n |"
-        );
+        let _ = writeln!(out, "| milliseconds | p50 | p95 | p99 | max | n |");
         let _ = writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: |");
         for row in &self.rows {
             line(&mut out, &row.what, &row.wall);
