@@ -129,7 +129,7 @@ impl Policy {
         if !self.waiters.is_empty() {
             return;
         }
-        while self.shells() > self.spare_shells(target) {
+        while self.shells() > self.wanted_shells(target) {
             self.discard_first(|phase| phase == Phase::Shell, actions);
         }
         // A shell is the cheaper one to make again.
@@ -163,9 +163,11 @@ impl Policy {
             self.restore(now, key, false, actions);
         }
         // One at a time: nobody waits for it.
-        let missing = target.saturating_sub(self.stock() + self.restoring());
-        let wanted = self.spare_shells(target).max(missing.min(1));
-        if self.shells() < wanted && self.spawning() == 0 && self.may_start(now) && !self.no_room {
+        if self.shells() < self.wanted_shells(target)
+            && self.spawning() == 0
+            && self.may_start(now)
+            && !self.no_room
+        {
             self.spawn(false, actions);
         }
     }
@@ -173,6 +175,12 @@ impl Policy {
     fn may_start(&self, now: Duration) -> bool {
         let under_way = self.restoring() + self.spawning();
         self.breaker.allows(now, under_way as usize)
+    }
+
+    /// Those that are kept, and one to park while one is missing.
+    fn wanted_shells(&self, target: u32) -> u32 {
+        let missing = target.saturating_sub(self.stock() + self.restoring());
+        self.spare_shells(target).max(missing.min(1))
     }
 
     fn spare_shells(&self, target: u32) -> u32 {

@@ -69,6 +69,25 @@ fn a_pool_fills_to_its_minimum_and_keeps_its_shells() {
 }
 
 #[test]
+fn a_pool_that_keeps_no_shells_still_parks_its_clones() {
+    let bounds = PoolSettings {
+        min: 3,
+        max: 3,
+        idle: Duration::from_secs(300),
+    };
+    let rules = Rules {
+        spare_shells: 0,
+        ..RULES
+    };
+    let mut policy = Policy::new(rules, bounds, Duration::ZERO);
+    settle(&mut policy, at(0));
+    assert_eq!(
+        (policy.parked(), policy.shells(), policy.starting()),
+        (3, 0, 0)
+    );
+}
+
+#[test]
 fn a_parked_clone_is_handed_out_at_once_and_replaced_a_moment_later() {
     let mut policy = pool(1, 8);
     settle(&mut policy, at(0));
