@@ -41,6 +41,19 @@ pub(crate) struct Exec {
     pub(crate) start: String,
     /// Where the time went.
     pub(crate) timings_us: Timings,
+    /// What the guest says of its part.
+    pub(crate) guest_us: Guest,
+}
+
+/// What a guest says of its part of an exec, in microseconds.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(crate) struct Guest {
+    /// Putting a fresh VM right.
+    pub(crate) wake: u64,
+    /// Starting the program.
+    pub(crate) spawn: u64,
+    /// From its start to the end of its output.
+    pub(crate) run: u64,
 }
 
 /// Stages of an exec, in microseconds.

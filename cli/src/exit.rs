@@ -60,7 +60,7 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use thaw_api_types::{StartKind, TimingsUs};
+    use thaw_api_types::{GuestUs, StartKind, TimingsUs};
 
     fn ended(exit_code: Option<i32>, signal: Option<i32>, timed_out: bool) -> Exit {
         Exit::of(&ExecExit {
@@ -72,6 +72,7 @@ mod tests {
             vm_id: "vm-1".to_owned(),
             start: StartKind::Parked,
             timings_us: TimingsUs::default(),
+            guest_us: GuestUs::default(),
         })
     }
 

@@ -9,7 +9,7 @@ use yamux::Stream;
 use crate::{
     agent::{Agent, Powers},
     boot::{PowerOff, write_back},
-    code::code,
+    code::{Use, code},
     exec::{Custody, LastWill, exec},
     failure::OperationError,
     files::files,
@@ -65,8 +65,27 @@ async fn run(
         }
         Request::Code(request) => {
             let custody = custody().await;
+            let to = if request.keep_interpreter {
+                Use::Fork
+            } else {
+                Use::Up
+            };
             code(
                 request,
+                to,
+                wake_us,
+                agent.interpreters(),
+                custody,
+                input,
+                output,
+            )
+            .await
+        }
+        Request::Rehearse(request) => {
+            let custody = custody().await;
+            code(
+                request,
+                Use::Rehearse,
                 wake_us,
                 agent.interpreters(),
                 custody,

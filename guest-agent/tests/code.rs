@@ -179,6 +179,45 @@ async fn input_environment_folder_limits_and_timeouts_hold_for_code_too() {
 }
 
 #[tokio::test]
+async fn a_rehearsal_leaves_no_name_behind_and_the_interpreter_where_it_was() {
+    let host = prepared().await;
+    for _ in 0..2 {
+        let talk = host
+            .start(Request::Rehearse(python("x = 1; print(x)")))
+            .await;
+        let outcome = talk.outcome().await.unwrap();
+        let got = (outcome.exit.status, outcome.out(), outcome.err());
+        assert_eq!(got, (ExitStatus::Exited(0), "1\n", ""));
+    }
+    let run = python("print('x' in dir(), __name__)");
+    assert_eq!(host.code(run).await.unwrap().out(), "False __main__\n");
+}
+
+#[tokio::test]
+async fn code_that_ends_is_done_when_it_has_written_everything() {
+    // A copy that the code makes of itself comes to the same end, and is not it.
+    let host = prepared().await;
+    let code = "import os, sys\n\
+                if os.fork() == 0:\n    sys.exit(9)\n\
+                os.wait()\nprint('x' * 70000)\nsys.exit(4)";
+    let outcome = host.code(python(code)).await.unwrap();
+    assert_eq!(outcome.exit.status, ExitStatus::Exited(4));
+    assert_eq!(outcome.out().len(), 70_001);
+}
+
+#[tokio::test]
+async fn code_may_close_every_descriptor_and_still_ends_as_it_wants_to() {
+    let host = prepared().await;
+    let code = "import os, sys\nprint('up', flush=True)\nos.closerange(3, 4096)\nsys.exit(5)";
+    let outcome = host.code(python(code)).await.unwrap();
+    let got = (outcome.exit.status, outcome.out());
+    assert_eq!(got, (ExitStatus::Exited(5), "up\n"));
+    let first = "print(open('/dev/null').fileno())";
+    let host = prepared().await;
+    assert_eq!(host.code(python(first)).await.unwrap().out(), "3\n");
+}
+
+#[tokio::test]
 async fn a_megabyte_of_code_and_subprocesses_work() {
     let code = format!(
         "import subprocess\nx = '{}'\nprint(len(x), flush=True)\nsubprocess.run(['echo', 'sub'])",

@@ -373,13 +373,8 @@ impl Leased {
                 permit,
             });
         }
-        let mut timings = ExecTimings::default();
         let begin = Instant::now();
-        let run = async {
-            let begin = Instant::now();
-            let run = machine.guest().run(&opening).await.map_err(guest_error);
-            (run, begin.elapsed())
-        };
+        let run = async { machine.guest().run(&opening).await.map_err(guest_error) };
         let resume = async {
             let begin = Instant::now();
             let resumed = machine.resume().await;
@@ -388,7 +383,7 @@ impl Leased {
                 begin.elapsed(),
             )
         };
-        let ((run, connect), (resumed, resume)) = if size <= AHEAD_BYTES {
+        let (run, (resumed, resume)) = if size <= AHEAD_BYTES {
             let run = run.await;
             (run, resume.await)
         } else {
@@ -396,18 +391,18 @@ impl Leased {
         };
         resumed?;
         let (input, output) = run?;
-        timings.connect = connect;
-        timings.resume = resume;
         self.set_life(&mut life, Life::Awake);
+        // The stages must add up: where the two went side by side, what the resume took is not counted twice.
+        let timings = ExecTimings {
+            connect: begin.elapsed().saturating_sub(resume),
+            resume,
+            ..ExecTimings::default()
+        };
         Ok(Started {
             input,
             output,
             timings,
-            begin: if size <= AHEAD_BYTES {
-                begin + connect
-            } else {
-                begin
-            },
+            begin: Instant::now(),
             permit,
         })
     }

@@ -281,7 +281,7 @@ pub struct ExecTimings {
     pub resume: Duration,
     /// Opening the stream and handing the request over.
     pub connect: Duration,
-    /// From the request being handed over (or the resume, if later) to the end of the program.
+    /// From then on to the end of the program.
     pub exec: Duration,
 }
 

@@ -2,12 +2,12 @@
 //! is warm: under software emulation nothing of the template's translated code survives a restore.
 //!
 //! ```text
-//! wake + exec of /bin/true ─► code run in a fork of the interpreter ─► the agent's own proof ─► paused
+//! wake + exec of /bin/true ─► code run in the interpreter, which stays ─► the agent's own proof ─► paused
 //! ```
 //!
 //! What the proof leaves is a name, a clock and a seeded generator, and the clone's first request
-//! replaces all three. The agent's proof comes last, so that the interpreter's pages, which the fork has
-//! shared, are its own again.
+//! replaces all three. Nothing is forked off the interpreter: that would share its pages with the fork, and
+//! each that it writes afterwards would be copied.
 
 use std::{io, time::Duration};
 
@@ -56,7 +56,7 @@ pub(crate) async fn prove(
         if manifest.languages.contains(&Language::Python) {
             let code = Opening {
                 wake: None,
-                request: Request::Code(snippet()),
+                request: Request::Rehearse(snippet()),
             };
             run(machine, &code).await?;
         }
@@ -116,19 +116,6 @@ fn is_not_there(kind: FailureKind) -> bool {
     )
 }
 
-fn nothing() -> Exec {
-    Exec {
-        program: Program::Argv(vec!["/bin/true".to_owned()]),
-        env: Vec::new(),
-        cwd: None,
-        user: None,
-        stdin: false,
-        timeout_ms: None,
-        output_limit_bytes: 1024,
-        pty: None,
-    }
-}
-
 fn snippet() -> CodeRun {
     CodeRun {
         language: Language::Python,
@@ -139,5 +126,18 @@ fn snippet() -> CodeRun {
         timeout_ms: None,
         output_limit_bytes: 1024,
         keep_interpreter: true,
+    }
+}
+
+fn nothing() -> Exec {
+    Exec {
+        program: Program::Argv(vec!["/bin/true".to_owned()]),
+        env: Vec::new(),
+        cwd: None,
+        user: None,
+        stdin: false,
+        timeout_ms: None,
+        output_limit_bytes: 1024,
+        pty: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use thaw_api_types::{ExecExit, TimingsUs};
+use thaw_api_types::{ExecExit, GuestUs, TimingsUs};
 use thaw_runner::{
     RunningExec,
     node::{
@@ -38,6 +38,11 @@ pub(super) fn finish(
             timings,
             arrived.elapsed(),
         ),
+        guest_us: GuestUs {
+            wake: exit.timings.wake_us,
+            spawn: exit.timings.spawn_us,
+            run: exit.timings.run_us,
+        },
     }
 }
 

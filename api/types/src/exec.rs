@@ -336,6 +336,8 @@ pub struct ExecExit {
     pub start: StartKind,
     /// Where the time went.
     pub timings_us: TimingsUs,
+    /// What the guest says of its part.
+    pub guest_us: GuestUs,
 }
 
 /// How a program ended, and what it wrote.
@@ -369,6 +371,18 @@ pub struct TimingsUs {
     pub exec: u64,
     /// From the request's arrival to its answer.
     pub total: u64,
+}
+
+/// What a guest says of its part of an exec, in microseconds of its own clock. They are parts of the stage
+/// `exec`, but for what passes between the host and the guest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GuestUs {
+    /// Putting a fresh VM right: random generators, clock, names. 0 in one that is awake.
+    pub wake: u64,
+    /// Starting the program.
+    pub spawn: u64,
+    /// From its start to the end of its output.
+    pub run: u64,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -30,8 +30,8 @@ pub use auth::{
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::{EventsQuery, LifecycleEvent, LifecycleKind, MissedEvents};
 pub use exec::{
-    Encoding, ExecExit, ExecRequest, ExecResponse, InstanceChoice, Language, Network, StartKind,
-    TimingsUs, VmExecRequest,
+    Encoding, ExecExit, ExecRequest, ExecResponse, GuestUs, InstanceChoice, Language, Network,
+    StartKind, TimingsUs, VmExecRequest,
 };
 pub use file::{FileInfo, FileKind, FileListing, MakeDirectoryRequest, MoveFileRequest};
 pub use function::{

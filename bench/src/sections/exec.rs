@@ -70,6 +70,8 @@ struct Run<'a> {
 impl Run<'_> {
     async fn restored(&self, name: &str) -> Result<Row> {
         self.client.set_pool(&self.plan.image, 0, 0).await?;
+        // A pool that parks nothing keeps shells only while it is in use.
+        self.fresh().await?;
         let mut rows = Stages::new()?;
         for _ in 0..self.plan.samples {
             self.client
@@ -150,7 +152,17 @@ struct Stages {
     stages: Vec<(&'static str, Samples)>,
 }
 
-const STAGES: [&str; 6] = ["daemon", "queue", "restore", "resume", "connect", "exec"];
+const STAGES: [&str; 9] = [
+    "daemon",
+    "queue",
+    "restore",
+    "resume",
+    "connect",
+    "exec",
+    "exec: wake",
+    "exec: spawn",
+    "exec: run",
+];
 
 impl Stages {
     fn new() -> Result<Self> {
@@ -166,7 +178,7 @@ impl Stages {
 
     fn add(&mut self, answer: &Answer) {
         self.wall.add(answer.wall);
-        let timings = answer.exec.timings_us;
+        let (timings, guest) = (answer.exec.timings_us, answer.exec.guest_us);
         let values = [
             timings.daemon,
             timings.queue,
@@ -174,6 +186,9 @@ impl Stages {
             timings.resume,
             timings.connect,
             timings.exec,
+            guest.wake,
+            guest.spawn,
+            guest.run,
         ];
         for ((_, samples), value) in self.stages.iter_mut().zip(values) {
             samples.add_us(value);

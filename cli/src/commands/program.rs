@@ -85,7 +85,7 @@ fn tell(exit: &ExecExit, timings: bool) {
     if !timings {
         return;
     }
-    let us = exit.timings_us;
+    let (us, guest) = (exit.timings_us, exit.guest_us);
     let start = serde_json::to_string(&exit.start).unwrap_or_default();
     output::note(&format!("start: {}", start.trim_matches('"')));
     for (stage, us) in [
@@ -95,6 +95,9 @@ fn tell(exit: &ExecExit, timings: bool) {
         ("resume", us.resume),
         ("connect", us.connect),
         ("exec", us.exec),
+        ("· wake", guest.wake),
+        ("· spawn", guest.spawn),
+        ("· run", guest.run),
         ("total", us.total),
     ] {
         output::note(&format!("  {stage:8} {:8.2} ms", us as f64 / 1000.0));

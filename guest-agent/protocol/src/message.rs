@@ -37,6 +37,9 @@ pub enum Request {
     Exec(Exec),
     /// Run source code in an interpreter that is already there; ends with `Exit`.
     Code(CodeRun),
+    /// The same, but the interpreter stays as it was: its namespace is thrown away. For a proof alone, because
+    /// what the code imports or starts is left behind; ends with `Exit`.
+    Rehearse(CodeRun),
     /// Load a function's code and initialise it; ends with `Exit`, 0 when it is ready to be frozen.
     LoadFunction(LoadFunction),
     /// Give an event to the function that was loaded; ends with `Invoked`.

@@ -17,7 +17,8 @@ pub(super) enum Event {
     Done(i32),
     /// A fork with this process id has been made.
     Started(i32),
-    /// That fork has ended: its code, or minus its signal.
+    /// That fork has ended: its code, or minus its signal. Of an interpreter that became the program: it is about
+    /// to end with this code and has written everything.
     Exited(i32),
     /// No fork could be made, for the reason of this errno.
     Failed(i32),

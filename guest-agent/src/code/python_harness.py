@@ -20,6 +20,8 @@ from importlib.machinery import BuiltinImporter
 PROVE, RUN, FORK = 1, 2, 3
 READY, DONE, STARTED, EXITED, FAILED = 1, 2, 3, 4, 5
 ORDER = sys.byteorder
+# Where the socket goes while the program runs: out of the way of its descriptors.
+OUT_OF_THE_WAY = 1000
 Module = type(sys)
 children = {}
 
@@ -38,9 +40,13 @@ def receive(size):
     return data
 
 
-def send(ident, event, value):
-    control.sendall(ident.to_bytes(4, ORDER) + event.to_bytes(4, ORDER)
-                    + value.to_bytes(4, ORDER, signed=True))
+def event(ident, event, value):
+    return (ident.to_bytes(4, ORDER) + event.to_bytes(4, ORDER)
+            + value.to_bytes(4, ORDER, signed=True))
+
+
+def send(ident, what, value):
+    control.sendall(event(ident, what, value))
 
 
 def next_request():
@@ -158,7 +164,7 @@ def flush(stream):
     return True
 
 
-def finish(code, namespace):
+def finish(code, namespace, say):
     # What the interpreter's own end does, without taking it apart.
     try:
         threading = sys.modules.get('threading')
@@ -170,6 +176,16 @@ def finish(code, namespace):
         atexit._run_exitfuncs()
     except BaseException:
         pass
+    code = settle(code, namespace)
+    if code == -2:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        os.kill(os.getpid(), _signal.SIGINT)
+    say(code)
+    os._exit(code)
+
+
+def settle(code, namespace):
+    # All that was written leaves its buffers, whoever holds them.
     if not flush(sys.stdout):
         code = 120
     for name in list(namespace):
@@ -187,22 +203,36 @@ def finish(code, namespace):
     if not flush(sys.stdout):
         code = 120
     flush(sys.stderr)
-    if code == -2:
-        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-        os.kill(os.getpid(), _signal.SIGINT)
-    os._exit(code)
+    return code
 
 
-def become(body, fds):
+def become(body, fds, say):
     control.close()
     source, namespace = prepare(body, fds)
-    finish(execute(source, namespace), namespace)
+    finish(execute(source, namespace), namespace, say)
+
+
+def one_who_says(ident):
+    # All is written by then; taking the process apart takes a while, and nobody needs to wait for it.
+    me = os.getpid()
+    try:
+        os.dup2(control.fileno(), OUT_OF_THE_WAY, False)
+    except OSError:
+        return lambda code: None
+
+    def say(code):
+        # A copy that the code made of itself comes here too; and the code may have closed everything.
+        if os.getpid() == me:
+            try:
+                os.write(OUT_OF_THE_WAY, event(ident, EXITED, code))
+            except OSError:
+                pass
+    return say
 
 
 def prove(ident, body, fds):
     source, namespace = prepare(body, fds)
-    code = execute(source, namespace)
-    sys.stdout.flush()
+    code = settle(execute(source, namespace), namespace)
     send(ident, DONE, code)
 
 
@@ -231,7 +261,7 @@ def fork(ident, body, fds):
         os.setpgid(0, 0)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
-        become(body, fds)
+        become(body, fds, lambda code: None)
     for fd in fds:
         os.close(fd)
     if pid < 0:
@@ -258,7 +288,7 @@ def serve():
         if mode == PROVE:
             prove(ident, body, fds)
         elif mode == RUN:
-            become(body, fds)
+            become(body, fds, one_who_says(ident))
         elif mode == FORK:
             fork(ident, body, fds)
 

@@ -5,12 +5,23 @@ use std::{fs, io, os::fd::OwnedFd};
 use thaw_guest_protocol::{CodeRun, FailureKind, GuestTimings, Language};
 use tokio::time::Instant;
 
-use super::{Forked, Interpreters, message::Source};
+use super::{Forked, Interpreters, Rehearsing, message::Source};
 use crate::{
     exec::{Custody, Limits, Running, Streams, Subject},
     failure::OperationError,
     wire::{WireReader, WireWriter},
 };
+
+/// What becomes of the interpreter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It becomes the program.
+    Up,
+    /// A fork of it is the program.
+    Fork,
+    /// It runs the code in a namespace that is thrown away.
+    Rehearse,
+}
 
 /// Runs code to its end; the exit is sent as the last frame.
 ///
@@ -18,6 +29,7 @@ use crate::{
 /// See [`OperationError`].
 pub(crate) async fn code(
     run: CodeRun,
+    to: Use,
     wake_us: u64,
     interpreters: &Interpreters,
     custody: Custody,
@@ -33,10 +45,10 @@ pub(crate) async fn code(
         env: &run.env,
         code: &run.code,
     };
-    let subject = if run.keep_interpreter {
-        fork(interpreters, &source, &fds).await?
-    } else {
-        use_up(interpreters, &source, &fds).await?
+    let subject = match to {
+        Use::Up => use_up(interpreters, &source, &fds).await?,
+        Use::Fork => fork(interpreters, &source, &fds).await?,
+        Use::Rehearse => rehearse(interpreters, &source, &fds).await?,
     };
     // Only the program may hold them now, or their end would never be seen.
     drop(fds);
@@ -88,11 +100,22 @@ async fn use_up(
     // The one that waited may have died in the meantime; a new one has not.
     for _ in 0..2 {
         let resident = interpreters.take().await?;
-        if let Ok(child) = resident.run(source, fds).await {
-            return Ok(Subject::Child(child));
+        if let Ok(turned) = resident.run(source, fds).await {
+            return Ok(Subject::Turned(turned));
         }
     }
     Err(lost())
+}
+
+async fn rehearse(
+    interpreters: &Interpreters,
+    source: &Source<'_>,
+    fds: &[OwnedFd],
+) -> Result<Subject, OperationError> {
+    let resident = interpreters.share().await?;
+    let events = resident.rehearse(source, fds).await;
+    let events = events.map_err(|_| lost())?;
+    Ok(Subject::Rehearsing(Rehearsing::new(resident, events)))
 }
 
 async fn fork(

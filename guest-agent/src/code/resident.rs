@@ -26,7 +26,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::message::{EVENT_BYTES, Event, Mode, Source, decode};
+use super::{
+    Turned,
+    message::{EVENT_BYTES, Event, Mode, Source, decode},
+};
 use crate::{
     exec::resolve,
     failure::OperationError,
@@ -57,7 +60,7 @@ pub(super) struct Resident {
     next_id: AtomicU32,
     hexversion: i32,
     /// Reads the events; ends with the interpreter.
-    _listener: JoinSet<()>,
+    listener: JoinSet<()>,
 }
 
 impl Resident {
@@ -91,7 +94,7 @@ impl Resident {
             waiting,
             next_id: AtomicU32::new(1),
             hexversion,
-            _listener: listener,
+            listener,
         })
     }
 
@@ -106,20 +109,32 @@ impl Resident {
     /// # Errors
     /// When the interpreter is gone.
     pub(super) async fn prove(&self, source: &Source<'_>, fds: &[OwnedFd]) -> io::Result<i32> {
-        let mut events = self.request(Mode::Prove, source, fds).await?;
+        let mut events = self.rehearse(source, fds).await?;
         match events.recv().await {
             Some(Event::Done(code)) => Ok(code),
             _ => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
 
+    /// The same; its event follows.
+    ///
+    /// # Errors
+    /// When the interpreter is gone; nothing has run then.
+    pub(super) async fn rehearse(
+        &self,
+        source: &Source<'_>,
+        fds: &[OwnedFd],
+    ) -> io::Result<mpsc::Receiver<Event>> {
+        self.request(Mode::Prove, source, fds).await
+    }
+
     /// Turns the interpreter into the program.
     ///
     /// # Errors
     /// When the interpreter is gone; nothing has run then.
-    pub(super) async fn run(self, source: &Source<'_>, fds: &[OwnedFd]) -> io::Result<Child> {
-        self.request(Mode::Run, source, fds).await?;
-        Ok(self.child)
+    pub(super) async fn run(self, source: &Source<'_>, fds: &[OwnedFd]) -> io::Result<Turned> {
+        let events = self.request(Mode::Run, source, fds).await?;
+        Ok(Turned::new(self.child, events, self.listener))
     }
 
     /// Lets a fork of the interpreter be the program; its events follow.

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Custody, Inlet, Leftovers, Streams, Tap, tap::scratch};
 use crate::{
-    code::Forked,
+    code::{Forked, Rehearsing, Turned},
     failure::OperationError,
     process::Child,
     wire::{WireError, WireReader, WireWriter},
@@ -21,6 +21,10 @@ pub(crate) enum Subject {
     Child(Child),
     /// A fork of an interpreter.
     Forked(Forked),
+    /// An interpreter that was used up.
+    Turned(Turned),
+    /// An interpreter that stays.
+    Rehearsing(Rehearsing),
 }
 
 impl Subject {
@@ -28,6 +32,8 @@ impl Subject {
         match self {
             Self::Child(child) => child.wait().await,
             Self::Forked(forked) => forked.wait().await,
+            Self::Turned(turned) => turned.wait().await,
+            Self::Rehearsing(rehearsing) => rehearsing.wait().await,
         }
     }
 
@@ -35,6 +41,8 @@ impl Subject {
         match self {
             Self::Child(child) => child.signal(signal),
             Self::Forked(forked) => forked.signal(signal),
+            Self::Turned(turned) => turned.signal(signal),
+            Self::Rehearsing(_) => Err(Errno::ESRCH),
         }
     }
 }

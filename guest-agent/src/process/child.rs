@@ -121,6 +121,24 @@ impl Child {
         Ok(status)
     }
 
+    /// Stops watching a process that ends by itself now: it is reaped when it has, and its group lives on.
+    pub(crate) fn let_end(&mut self) {
+        if let Some(process) = self.process.take() {
+            self.reap_later(process);
+        }
+    }
+
+    fn reap_later(&self, process: Process) {
+        let children = self.children.clone();
+        let end = async move {
+            // Its status is of no interest to anybody any more.
+            let _ = reap(&process).await;
+            children.forget(process.pid);
+        };
+        let shared = &self.children.shared;
+        shared.ending.spawn_on(end, &shared.runtime);
+    }
+
     /// Sends a signal to the whole group.
     ///
     /// # Errors
@@ -151,13 +169,6 @@ impl Drop for Child {
         };
         // The process is not reaped yet, so the number still means this group.
         let _ = signal_group(process.pid, libc::SIGKILL);
-        let children = self.children.clone();
-        let end = async move {
-            // Its status is of no interest to anybody any more.
-            let _ = reap(&process).await;
-            children.forget(process.pid);
-        };
-        let shared = &self.children.shared;
-        shared.ending.spawn_on(end, &shared.runtime);
+        self.reap_later(process);
     }
 }

@@ -70,13 +70,36 @@ fn hosts_text(hostname: &str) -> String {
 }
 
 /// Overwrites in place. Never follows a link and never waits on a pipe that a user put there.
+///
+/// The file is cut only where it was longer: to truncate it first would give its block back and take another,
+/// a millisecond of every clone's wake.
 fn overwrite(path: &str, text: &str) -> io::Result<()> {
-    OpenOptions::new()
+    let mut file = OpenOptions::new()
         .write(true)
         .create(true)
-        .truncate(true)
+        .truncate(false)
         .mode(0o644)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)?
-        .write_all(text.as_bytes())
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    let length = text.len() as u64;
+    if file.metadata()?.len() > length {
+        file.set_len(length)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_holds_the_new_text_alone_whatever_its_length_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hostname");
+        for text in ["a-long-name\n", "short\n", "a-longer-name-again\n"] {
+            overwrite(path.to_str().unwrap(), text).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
 }

@@ -22,7 +22,7 @@ impl Policy {
         self.place_new_clones(now, target, &mut actions);
         self.refuse(now, &mut actions);
         self.serve_waiters(now, &mut actions);
-        self.give_up(target, &mut actions);
+        self.give_up(now, target, &mut actions);
         if self.may_stock_up(now) {
             self.stock_up(now, target, &mut actions);
         }
@@ -38,7 +38,7 @@ impl Policy {
             .chain([self.breaker.retry_at(), self.yielding_until])
             .filter(|at| *at > now)
             // A change that is due already happens at the next decision, whatever causes it.
-            .chain(self.demand.next_change().map(|at| at.max(now)))
+            .chain(self.demand.next_change(now).map(|at| at.max(now)))
             .min()
     }
 
@@ -122,14 +122,14 @@ impl Policy {
     }
 
     /// Ends what is parked or waits beyond what is wanted.
-    fn give_up(&mut self, target: u32, actions: &mut Vec<Action>) {
+    fn give_up(&mut self, now: Duration, target: u32, actions: &mut Vec<Action>) {
         while self.parked() > target {
             self.discard_first(|phase| phase == Phase::Parked, actions);
         }
         if !self.waiters.is_empty() {
             return;
         }
-        while self.shells() > self.wanted_shells(target) {
+        while self.shells() > self.wanted_shells(now, target) {
             self.discard_first(|phase| phase == Phase::Shell, actions);
         }
         // A shell is the cheaper one to make again.
@@ -163,7 +163,7 @@ impl Policy {
             self.restore(now, key, false, actions);
         }
         // One at a time: nobody waits for it.
-        if self.shells() < self.wanted_shells(target)
+        if self.shells() < self.wanted_shells(now, target)
             && self.spawning() == 0
             && self.may_start(now)
             && !self.no_room
@@ -178,16 +178,17 @@ impl Policy {
     }
 
     /// Those that are kept, and one to park while one is missing.
-    fn wanted_shells(&self, target: u32) -> u32 {
+    fn wanted_shells(&self, now: Duration, target: u32) -> u32 {
         let missing = target.saturating_sub(self.stock() + self.restoring());
-        self.spare_shells(target).max(missing.min(1))
+        self.spare_shells(now, target).max(missing.min(1))
     }
 
-    fn spare_shells(&self, target: u32) -> u32 {
-        if target == 0 {
-            0
-        } else {
+    /// A pool that parks nothing keeps its shells while it is in use.
+    fn spare_shells(&self, now: Duration, target: u32) -> u32 {
+        if target > 0 || self.demand.in_use(now) {
             self.rules.spare_shells
+        } else {
+            0
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Demand {
     time_to_park: Duration,
     target: u32,
     shrink_at: Duration,
-    last_lease: Duration,
+    last_lease: Option<Duration>,
 }
 
 impl Demand {
@@ -41,7 +41,7 @@ impl Demand {
             time_to_park: FIRST_GUESS,
             target: bounds.min,
             shrink_at: now + HOLD,
-            last_lease: now,
+            last_lease: None,
         }
     }
 
@@ -57,7 +57,7 @@ impl Demand {
     pub(super) fn leased(&mut self, now: Duration) {
         self.rate = self.rate_now(now) + 1.0 / RATE_WINDOW.as_secs_f64();
         self.rate_at = now;
-        self.last_lease = now;
+        self.last_lease = Some(now);
     }
 
     pub(super) fn started(&mut self, took: Duration) {
@@ -68,7 +68,7 @@ impl Demand {
     /// The number of parked clones to keep from now on.
     pub(super) fn target(&mut self, now: Duration) -> u32 {
         let wanted = self.wanted(now);
-        if now.saturating_sub(self.last_lease) >= self.bounds.idle {
+        if !self.in_use(now) {
             self.target = self.bounds.min;
         } else if wanted >= self.target {
             self.target = wanted;
@@ -85,10 +85,23 @@ impl Demand {
         self.target
     }
 
-    /// When the target may change without anything else happening.
-    pub(super) fn next_change(&self) -> Option<Duration> {
-        let idle_at = self.last_lease.saturating_add(self.bounds.idle);
-        (self.target > self.bounds.min).then(|| idle_at.min(self.shrink_at))
+    /// Whether a clone was leased within the idle time.
+    pub(super) fn in_use(&self, now: Duration) -> bool {
+        self.idle_at().is_some_and(|idle_at| now < idle_at)
+    }
+
+    /// When the target, or whether the pool is in use, may change without anything else happening.
+    pub(super) fn next_change(&self, now: Duration) -> Option<Duration> {
+        let idle_at = self.idle_at()?;
+        if self.target > self.bounds.min {
+            Some(idle_at.min(self.shrink_at))
+        } else {
+            (now < idle_at).then_some(idle_at)
+        }
+    }
+
+    fn idle_at(&self) -> Option<Duration> {
+        Some(self.last_lease?.saturating_add(self.bounds.idle))
     }
 
     fn wanted(&self, now: Duration) -> u32 {
@@ -146,7 +159,7 @@ mod tests {
         let mut now = Duration::from_secs(30);
         let mut last = demand.target(now);
         assert!(last > 1);
-        while let Some(next) = demand.next_change() {
+        while let Some(next) = demand.next_change(now) {
             now = next.max(now + Duration::from_millis(1));
             let target = demand.target(now);
             assert!(target <= last);

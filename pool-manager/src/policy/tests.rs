@@ -88,6 +88,21 @@ fn a_pool_that_keeps_no_shells_still_parks_its_clones() {
 }
 
 #[test]
+fn a_pool_that_parks_nothing_keeps_its_shells_while_it_is_in_use() {
+    let mut policy = pool(0, 0);
+    settle(&mut policy, at(0));
+    assert_eq!((policy.parked(), policy.shells()), (0, 0));
+    want(&mut policy, at(1000));
+    settle(&mut policy, at(1000));
+    settle(&mut policy, at(1020));
+    assert_eq!((policy.parked(), policy.shells()), (0, 2));
+    assert_eq!(policy.next_wake(at(1020)), Some(at(301_000)));
+    settle(&mut policy, at(301_000));
+    assert_eq!((policy.parked(), policy.shells()), (0, 0));
+    assert_eq!(policy.next_wake(at(301_000)), None);
+}
+
+#[test]
 fn a_parked_clone_is_handed_out_at_once_and_replaced_a_moment_later() {
     let mut policy = pool(1, 8);
     settle(&mut policy, at(0));

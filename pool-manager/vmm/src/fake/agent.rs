@@ -94,7 +94,7 @@ async fn operate(stream: Stream, mut guest: Guest) {
     }
     match opening.request {
         Request::Exec(exec) => programs::run(&exec, &guest, input, &mut output).await,
-        Request::Code(run) => programs::code(&run, &mut output).await,
+        Request::Code(run) | Request::Rehearse(run) => programs::code(&run, &mut output).await,
         Request::LoadFunction(load) => functions::load(&load, input, &mut output).await,
         Request::Invoke(invoke) => functions::invoke(invoke, &guest, input, &mut output).await,
         Request::Info => output.json(FrameKind::Reply, &info()).await,

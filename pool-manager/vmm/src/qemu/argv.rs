@@ -171,12 +171,14 @@ impl Invocation<'_> {
         arguments.pair("-append", self.command_line());
     }
 
-    /// Under KVM the kernel has better clocks than this.
-    fn tsc_options(&self) -> String {
+    /// Under KVM the kernel has better clocks than this, and programs keep their random addresses. Translated
+    /// code belongs to its addresses (`tb_lookup_cmp` of QEMU's accel/tcg/cpu-exec.c): at random ones every
+    /// process would have the C library translated anew (docs/adr/0005-addresses-under-emulation.md).
+    fn emulation_options(&self) -> String {
         match self.accelerator {
             Accelerator::Kvm => String::new(),
             Accelerator::Tcg => format!(
-                " tsc_early_khz={} tsc=reliable no_timer_check",
+                " tsc_early_khz={} tsc=reliable no_timer_check norandmaps",
                 self.tsc_khz
             ),
         }
@@ -206,7 +208,7 @@ impl Invocation<'_> {
             "pci=off i8042.noaux i8042.nokbd audit=0 nowatchdog cgroup_no_v1=all",
         ]
         .join(" ")
-            + &self.tsc_options()
+            + &self.emulation_options()
             + &format!(" {TRANSPORT_OPTION}={transport} {ROOTFS_OPTION}={root_fs}")
     }
 }
@@ -237,9 +239,13 @@ mod tests {
     use super::*;
 
     fn arguments(start: Start, transport: Transport) -> String {
+        arguments_on(Accelerator::Tcg, start, transport)
+    }
+
+    fn arguments_on(accelerator: Accelerator, start: Start, transport: Transport) -> String {
         let invocation = Invocation {
             name: "thaw-0-a",
-            accelerator: Accelerator::Tcg,
+            accelerator,
             shape: Shape {
                 vcpus: 1,
                 memory_mib: 256,
@@ -273,6 +279,14 @@ mod tests {
         assert!(boot.contains("thaw.rootfs=squashfs"));
         assert!(boot.contains("thaw.transport=serial"));
         assert!(!boot.contains("-incoming"));
+    }
+
+    #[test]
+    fn programs_have_fixed_addresses_under_emulation_only() {
+        for (accelerator, fixed) in [(Accelerator::Tcg, true), (Accelerator::Kvm, false)] {
+            let boot = arguments_on(accelerator, Start::Boot, Transport::Serial);
+            assert_eq!(boot.contains("norandmaps"), fixed, "{accelerator}");
+        }
     }
 
     #[test]
