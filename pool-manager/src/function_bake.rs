@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use thaw_image::Image;
 use thaw_vmm::{
     GuestConnection, GuestError, Output, RunInput, RunOutput, Shape,
-    protocol::{CODE_FOLDER, Exit, ExitStatus, LoadFunction, Opening, Request},
+    protocol::{CODE_FOLDER, Exit, ExitStatus, FunctionKind, LoadFunction, Opening, Request},
 };
 use tokio::io::AsyncReadExt as _;
 
@@ -48,11 +48,13 @@ pub(crate) async fn load(
     let mut env = split_env(&image.config.env);
     env.extend(spec.env);
     let init_timeout = spec.init_timeout;
+    let (kind, cwd) = start_of(spec.kind, image);
     let request = Request::LoadFunction(LoadFunction {
-        kind: spec.kind,
+        kind,
         name: spec.name,
         memory_mib: shape.memory_mib,
         folder: CODE_FOLDER.to_owned(),
+        cwd,
         env,
         user: image.config.user.clone().filter(|user| !user.is_empty()),
         timeout_ms: u64::try_from(init_timeout.as_millis()).unwrap_or(u64::MAX),
@@ -88,6 +90,24 @@ pub(crate) async fn load(
         reason: reason(&exit, init_timeout),
         output: String::from_utf8_lossy(&said).trim_end().to_owned(),
     })
+}
+
+/// What is started, and where. A runtime that is not named is the image's own, where the image wants it.
+fn start_of(kind: FunctionKind, image: &Image) -> (FunctionKind, Option<String>) {
+    let config = &image.config;
+    match kind {
+        FunctionKind::Lambda { argv, handler } if argv.is_empty() => {
+            // The handler takes the place of the image's command, as AWS's ImageConfig does.
+            let rest = match &handler {
+                Some(handler) => vec![handler.clone()],
+                None => config.cmd.clone(),
+            };
+            let argv = [config.entrypoint.clone(), rest].concat();
+            let cwd = config.workdir.clone().filter(|cwd| !cwd.is_empty());
+            (FunctionKind::Lambda { argv, handler }, cwd)
+        }
+        kind => (kind, None),
+    }
 }
 
 fn reason(exit: &Exit, init_timeout: std::time::Duration) -> String {

@@ -97,6 +97,8 @@ pub struct InvokeRequest {
     pub version: String,
     /// The event's media type.
     pub content_type: Option<String>,
+    /// What a client of AWS says of itself, as JSON.
+    pub client_context: Option<String>,
     /// The event, or its beginning.
     pub event: Bytes,
     /// More follows through [`InvokeHandle::input`]. Only for functions of kind `http`, which take requests as they are.

@@ -78,7 +78,7 @@ impl World {
         let deploy = Deploy {
             name: FunctionName::new("f").unwrap(),
             spec,
-            code: archive(code),
+            code: Some(archive(code)),
         };
         self.functions.deploy(deploy, ProgressSink::none()).await
     }
@@ -140,6 +140,7 @@ fn call(event: &str, qualifier: Option<&str>) -> Invocation {
         key: String::new(),
         request_id: format!("id-{}", event.get(..20).unwrap_or(event)),
         content_type: Some("text/plain".into()),
+        client_context: None,
         event: Bytes::copy_from_slice(event.as_bytes()),
         stream: false,
         start_within: Duration::from_secs(20),

@@ -12,7 +12,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use thaw_api_types::ErrorCode;
 use thaw_runner::{
     functions::{Answer, Invocation},
@@ -41,6 +41,7 @@ const EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-ver
 const LOG_RESULT: HeaderName = HeaderName::from_static("x-amz-log-result");
 const INVOCATION_TYPE: &str = "x-amz-invocation-type";
 const LOG_TYPE: &str = "x-amz-log-type";
+const CLIENT_CONTEXT: &str = "x-amz-client-context";
 
 /// What the query says.
 #[derive(Debug, Default, Deserialize)]
@@ -108,6 +109,7 @@ async fn invoke(
     let headers = request.headers();
     let wanted = wanted(headers)?;
     let tail = header(headers, LOG_TYPE)? == Some("Tail");
+    let client_context = client_context(headers)?;
     let (name, in_name) = function_of(name);
     let qualifier = qualifier.or(in_name);
     let limit = app.functions.limits().event_bytes;
@@ -129,6 +131,7 @@ async fn invoke(
         key,
         request_id: id.to_owned(),
         content_type: Some("application/json".to_owned()),
+        client_context,
         event,
         stream: false,
         start_within: START_WITHIN,
@@ -155,6 +158,23 @@ fn wanted(headers: &HeaderMap) -> Result<Wanted, ApiError> {
             format!(
                 "invocation type {other:?} is not supported; there are RequestResponse, Event and DryRun"
             ),
+        )),
+    }
+}
+
+/// What the client says of itself: base64 of a JSON object.
+fn client_context(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(packed) = header(headers, CLIENT_CONTEXT)? else {
+        return Ok(None);
+    };
+    let text = STANDARD.decode(packed).ok().map(String::from_utf8);
+    match text {
+        Some(Ok(text)) if serde_json::from_str::<Map<String, Value>>(&text).is_ok() => {
+            Ok(Some(text))
+        }
+        _ => Err(ApiError::new(
+            ErrorCode::InvalidRequest,
+            "Client context must be a valid Base64-encoded JSON object.",
         )),
     }
 }
@@ -187,7 +207,11 @@ fn respond(answer: Answer, tail: bool) -> Response {
     put(headers, EXECUTED_VERSION, &answer.version.to_string());
     match answer.outcome {
         Outcome::Returned => {}
-        Outcome::Raised | Outcome::TimedOut | Outcome::Ended(_) | Outcome::ResultTooLarge => {
+        Outcome::Raised
+        | Outcome::RestoreFailed
+        | Outcome::TimedOut
+        | Outcome::Ended(_)
+        | Outcome::ResultTooLarge => {
             put(headers, FUNCTION_ERROR, "Unhandled");
         }
     }

@@ -25,14 +25,22 @@ const DEFAULT_MAX_WARM: u32 = 8;
 const DEFAULT_IDLE_MS: u64 = 300_000;
 
 /// What a checked request means.
-pub(super) fn deploy(request: DeployFunctionRequest, code: Bytes) -> Result<Deploy, BadName> {
+pub(super) fn deploy(
+    request: DeployFunctionRequest,
+    code: Option<Bytes>,
+) -> Result<Deploy, BadName> {
     let (vcpus, memory_mib) = convert::shape(request.vcpus, request.memory_mib);
+    let named_handler = request.handler.clone();
     let handler = request.handler.unwrap_or_default();
     let argv = request.command.unwrap_or_default();
     let kind = match request.kind {
         FunctionKind::Python => protocol::FunctionKind::Python { handler },
         FunctionKind::Node => protocol::FunctionKind::Node { handler },
         FunctionKind::Command => protocol::FunctionKind::Command { argv },
+        FunctionKind::Lambda => protocol::FunctionKind::Lambda {
+            argv,
+            handler: named_handler,
+        },
         FunctionKind::Http => protocol::FunctionKind::Http {
             argv,
             port: request.port.unwrap_or(DEFAULT_PORT),
@@ -86,6 +94,10 @@ pub(super) fn version(version: &functions::Version) -> FunctionVersion {
         }
         protocol::FunctionKind::Node { handler } => (FunctionKind::Node, Some(handler), None, None),
         protocol::FunctionKind::Command { argv } => (FunctionKind::Command, None, Some(argv), None),
+        protocol::FunctionKind::Lambda { argv, handler } => {
+            let argv = (!argv.is_empty()).then_some(argv);
+            (FunctionKind::Lambda, handler.as_ref(), argv, None)
+        }
         protocol::FunctionKind::Http { argv, port } => {
             (FunctionKind::Http, None, Some(argv), Some(*port))
         }

@@ -7,7 +7,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::BytesMut;
-use thaw_api_types::{DeployFunctionRequest, ErrorBody, ErrorCode, FunctionInfo};
+use thaw_api_types::{DeployFunctionRequest, ErrorBody, ErrorCode, FunctionInfo, FunctionKind};
 use thaw_runner::node::image::ProgressSink;
 
 use super::convert;
@@ -25,7 +25,7 @@ const MAX_DESCRIPTION_BYTES: u64 = 1 << 20;
 /// Deploy a function
 ///
 /// A form with the parts `function` (JSON: `DeployFunctionRequest`) and `code` (a zip, tar or tar.gz), or JSON
-/// with `code_base64`. The function is initialised and frozen before this answers; when that fails, the error
+/// with `code_base64`. A function of kind `lambda` may have its code in its image instead. The function is initialised and frozen before this answers; when that fails, the error
 /// holds what the function said, and nothing has changed. With `Accept: text/event-stream` the work is told as
 /// events `progress`, and last `done` or `error`. It goes on when the caller hangs up.
 #[utoipa::path(
@@ -53,20 +53,23 @@ pub(crate) async fn deploy(State(app): State<App>, request: Request) -> Result<R
         _ => {
             let JsonBody(mut wanted) =
                 JsonBody::<DeployFunctionRequest>::from_request(request, &()).await?;
-            let code = wanted.code_base64.take().ok_or_else(|| {
-                ApiError::new(ErrorCode::InvalidRequest, "code_base64 is missing")
-                    .hint("send the code in it, or a form with the parts function and code")
-            })?;
-            let code = STANDARD.decode(code).map_err(|error| {
+            let code = wanted.code_base64.take().map(|code| STANDARD.decode(code));
+            let code = code.transpose().map_err(|error| {
                 ApiError::new(
                     ErrorCode::InvalidRequest,
                     format!("code_base64 is no standard base64: {error}"),
                 )
             })?;
-            (wanted, Bytes::from(code))
+            (wanted, code.map(Bytes::from))
         }
     };
-    let problems = wanted.problems();
+    let mut problems = wanted.problems();
+    if code.is_none() && wanted.kind != FunctionKind::Lambda {
+        problems.push(
+            "the code is missing: send it as code_base64, or in a form with the parts function and code"
+                .to_owned(),
+        );
+    }
     if !problems.is_empty() {
         return Err(ApiError::invalid(&problems));
     }
@@ -81,7 +84,10 @@ pub(crate) async fn deploy(State(app): State<App>, request: Request) -> Result<R
     Ok(work::answer(events, make).await)
 }
 
-async fn form(request: Request, limit: u64) -> Result<(DeployFunctionRequest, Bytes), ApiError> {
+async fn form(
+    request: Request,
+    limit: u64,
+) -> Result<(DeployFunctionRequest, Option<Bytes>), ApiError> {
     let mut form = Multipart::from_request(request, &())
         .await
         .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error.body_text()))?;
@@ -108,16 +114,9 @@ async fn form(request: Request, limit: u64) -> Result<(DeployFunctionRequest, By
             }
         }
     }
-    let missing = |part| {
-        ApiError::new(
-            ErrorCode::InvalidRequest,
-            format!("the form has no part {part}"),
-        )
-    };
-    Ok((
-        wanted.ok_or_else(|| missing("function"))?,
-        code.ok_or_else(|| missing("code"))?,
-    ))
+    let wanted = wanted
+        .ok_or_else(|| ApiError::new(ErrorCode::InvalidRequest, "the form has no part function"))?;
+    Ok((wanted, code))
 }
 
 async fn read(mut field: Field<'_>, limit: u64) -> Result<Bytes, ApiError> {

@@ -46,8 +46,8 @@ pub(super) fn turn_of(identity: Option<&Identity>) -> String {
 /// text as a string and anything else as bytes. The answer's body is what the function returned.
 ///
 /// What the function does wrong is no error of this route: the status is 200, the header
-/// `x-thaw-function-error` says `raised`, `timed_out`, `ended` or `result_too_large`, and the body describes it
-/// (`errorType`, `errorMessage`, `stackTrace`). A caller that hangs up ends the function in the middle of its
+/// `x-thaw-function-error` says `raised`, `restore_failed`, `timed_out`, `ended` or `result_too_large`, and the body
+/// describes it (`errorType`, `errorMessage`, `stackTrace`). A caller that hangs up ends the function in the middle of its
 /// event.
 #[utoipa::path(
     post,
@@ -100,6 +100,7 @@ pub(crate) async fn invoke(
         key: turn_of(identity.as_deref()),
         request_id: id,
         content_type,
+        client_context: None,
         event,
         stream: false,
         start_within: START_WITHIN,
@@ -166,6 +167,7 @@ fn error_word(outcome: Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Returned => None,
         Outcome::Raised => Some("raised"),
+        Outcome::RestoreFailed => Some("restore_failed"),
         Outcome::TimedOut => Some("timed_out"),
         Outcome::Ended(_) => Some("ended"),
         Outcome::ResultTooLarge => Some("result_too_large"),

@@ -77,6 +77,7 @@ pub(crate) async fn http(
         key: turn_of(identity.as_deref()),
         request_id: id.clone(),
         content_type: None,
+        client_context: None,
         event: Bytes::new(),
         stream: true,
         start_within: START_WITHIN,

@@ -17,13 +17,15 @@ pub enum FunctionKind {
     Node,
     /// A program for each event: the event on standard input, the result on standard output.
     Command,
+    /// A program that speaks AWS Lambda's Runtime API; by default what the image itself starts.
+    Lambda,
     /// A server on a port, frozen once it listens; it takes requests under `/http/`.
     Http,
 }
 
 /// A function to deploy.
 ///
-/// `python` and `node` want `handler`; `command` and `http` want `command`.
+/// `python` and `node` want `handler`; `command` and `http` want `command`; `lambda` may have either, both or none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeployFunctionRequest {
@@ -35,11 +37,13 @@ pub struct DeployFunctionRequest {
     pub image: String,
     /// How it is run.
     pub kind: FunctionKind,
-    /// `module.function`.
+    /// `module.function`. Of kind `lambda`: what the runtime is to run, as `_HANDLER`; it also takes the place of the
+    /// image's command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "app.handle")]
     pub handler: Option<String>,
-    /// The program and its arguments; a relative one is looked for in the code.
+    /// The program and its arguments; a relative one is looked for in the code. Of kind `lambda`: the image's entrypoint
+    /// when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// Where a server of kind `http` listens on the VM's loopback; told to it as `PORT`. Default 8080.
@@ -129,19 +133,18 @@ impl DeployFunctionRequest {
         let mut problems = Vec::new();
         let image = Some(self.image.as_str());
         check::instance(image, None, self.vcpus, self.memory_mib, &mut problems);
-        let wants_handler = match self.kind {
-            FunctionKind::Python | FunctionKind::Node => true,
-            FunctionKind::Command | FunctionKind::Http => false,
-        };
-        match (wants_handler, &self.handler, &self.command) {
-            (true, Some(_), None) | (false, None, Some(_)) => {}
-            (true, _, _) => problems.push(
-                "kinds python and node want handler (module.function), and no command".to_owned(),
-            ),
-            (false, _, _) => {
-                problems.push("kinds command and http want command, and no handler".to_owned())
+        let wrong = match (self.kind, &self.handler, &self.command) {
+            (FunctionKind::Python | FunctionKind::Node, Some(_), None)
+            | (FunctionKind::Command | FunctionKind::Http, None, Some(_))
+            | (FunctionKind::Lambda, _, _) => None,
+            (FunctionKind::Python | FunctionKind::Node, _, _) => {
+                Some("kinds python and node want handler (module.function), and no command")
             }
-        }
+            (FunctionKind::Command | FunctionKind::Http, _, _) => {
+                Some("kinds command and http want command, and no handler")
+            }
+        };
+        problems.extend(wrong.map(str::to_owned));
         if self.port.is_some() && self.kind != FunctionKind::Http {
             problems.push("port belongs to kind http".to_owned());
         }
@@ -428,7 +431,7 @@ pub mod invoke_headers {
     pub const VM_ID: &str = "x-thaw-vm-id";
     /// Where the time went, in microseconds: `daemon=…, queue=…, restore=…, resume=…, connect=…, exec=…, total=…`.
     pub const TIMINGS: &str = "x-thaw-timings-us";
-    /// Present when the function went wrong: `raised`, `timed_out`, `ended` or `result_too_large`. The body
+    /// Present when the function went wrong: `raised`, `restore_failed`, `timed_out`, `ended` or `result_too_large`. The body
     /// describes it as JSON then: `errorType`, `errorMessage`, and `stackTrace` where there is one.
     pub const FUNCTION_ERROR: &str = "x-thaw-function-error";
 }
@@ -451,5 +454,7 @@ mod tests {
         assert_eq!(request.problems(), Vec::<String>::new());
         request.kind = FunctionKind::Command;
         assert_eq!(request.problems().len(), 1);
+        let request = DeployFunctionRequest::new("f", "image", FunctionKind::Lambda);
+        assert_eq!(request.problems(), Vec::<String>::new());
     }
 }

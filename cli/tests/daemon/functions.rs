@@ -331,6 +331,7 @@ fn starters_are_written_and_nothing_is_overwritten() {
         ("python", "app.py"),
         ("node", "app.js"),
         ("command", "run"),
+        ("lambda", "app.py"),
         ("http", "server.py"),
     ] {
         let at = folder.path().join(kind);
@@ -343,7 +344,9 @@ fn starters_are_written_and_nothing_is_overwritten() {
         };
         let done = init();
         assert!(done.status.success(), "{}", text(&done.stderr));
-        assert!(text(&done.stdout).starts_with("thaw fn deploy NAME --image "));
+        let told = text(&done.stdout);
+        let last = told.lines().last().unwrap();
+        assert!(last.starts_with("thaw fn deploy NAME --image "), "{told}");
         assert!(at.join(file).is_file());
         assert!(text(&init().stderr).contains("is not empty"));
     }

@@ -15,5 +15,6 @@ mod functions;
 mod init;
 mod inside;
 mod snapshots;
+mod lambda;
 mod support;
 mod vms;

@@ -41,6 +41,14 @@ pub enum FunctionKind {
         /// The program and its arguments; not empty.
         argv: Vec<String>,
     },
+    /// A program that speaks AWS Lambda's Runtime API: it is frozen when it asks for its first event.
+    Lambda {
+        /// The program and its arguments. Empty before a bake: what the image itself starts.
+        argv: Vec<String>,
+        /// What it is told to run, as `_HANDLER`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handler: Option<String>,
+    },
     /// A server that is frozen once it listens; requests are carried to its port as they are.
     Http {
         /// The program and its arguments; not empty.
@@ -62,6 +70,9 @@ pub struct LoadFunction {
     pub memory_mib: u32,
     /// Where its code goes, which is also its working directory: [`CODE_FOLDER`].
     pub folder: String,
+    /// Another working directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
     /// The whole environment, in order; a later entry wins.
     #[serde(default)]
     pub env: Vec<(String, String)>,
@@ -84,6 +95,9 @@ pub struct Invoke {
     /// The event's media type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
+    /// What a client of AWS says of itself, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_context: Option<String>,
     /// The event, when it is short text; otherwise it follows in `Stdin` frames.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
@@ -122,6 +136,9 @@ pub enum Outcome {
     Returned,
     /// The function raised an error; the result is its description as JSON (`errorMessage`, `errorType`, `stackTrace`).
     Raised,
+    /// What it does after a thaw raised an error, so it has not seen the event; the result is the error's
+    /// description, as in `Raised`.
+    RestoreFailed,
     /// Its time was up.
     TimedOut,
     /// Its process ended before it had answered.
@@ -136,7 +153,7 @@ impl Outcome {
     pub fn is_fit(self) -> bool {
         match self {
             Self::Returned | Self::Raised => true,
-            Self::TimedOut | Self::Ended(_) | Self::ResultTooLarge => false,
+            Self::RestoreFailed | Self::TimedOut | Self::Ended(_) | Self::ResultTooLarge => false,
         }
     }
 }
@@ -159,6 +176,7 @@ mod tests {
     fn what_was_cut_off_is_not_fit_for_another_event() {
         assert!(Outcome::Returned.is_fit() && Outcome::Raised.is_fit());
         for outcome in [
+            Outcome::RestoreFailed,
             Outcome::TimedOut,
             Outcome::Ended(ExitStatus::Exited(0)),
             Outcome::ResultTooLarge,

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use super::{
     attend::{HostSide, Turn},
     command, http,
+    lambda::{Runtime, Told},
     loaded::{Loaded, Server},
-    message::{Answer, EventHead, NoAnswer, Said},
+    message::{Answer, EventHead, NoAnswer},
     resident::Talk,
 };
 use crate::{
@@ -59,6 +60,17 @@ pub(crate) async fn invoke(
         Server::Resident(_) => resident(&mut loaded, &invoke, &event, &mut host, limits).await?,
         Server::Command { argv } => {
             command::run(&loaded.load, argv, &invoke, event, agent, &mut host).await?
+        }
+        Server::Lambda(runtime) => {
+            lambda(
+                runtime,
+                &loaded.load.name,
+                &invoke,
+                event,
+                &mut host,
+                limits,
+            )
+            .await?
         }
         Server::Http { process, port } => {
             http::carry(process, *port, &invoke, event, &mut host, limits).await?
@@ -122,6 +134,7 @@ async fn resident(
         memory_mib: loaded.load.memory_mib,
         timeout_ms: invoke.timeout_ms,
         content_type: invoke.content_type.as_deref(),
+        client_context: invoke.client_context.as_deref(),
         result_limit: invoke.result_limit_bytes,
         restored: loaded.restored,
     };
@@ -146,9 +159,10 @@ async fn settle(turn: Talk, output: &mut WireWriter) -> Result<Outcome, Operatio
             let outcome = match said.answer {
                 Answer::Result => Outcome::Returned,
                 Answer::Raised => Outcome::Raised,
+                Answer::RestoreFailed => Outcome::RestoreFailed,
                 Answer::Ready | Answer::Failed => Outcome::Ended(ExitStatus::Exited(1)),
             };
-            send_result(said, output).await?;
+            send_result(said.head.content_type, &said.body, output).await?;
             outcome
         }
         Turn::Heard(Err(NoAnswer::TooLarge)) => Outcome::ResultTooLarge,
@@ -161,10 +175,45 @@ async fn settle(turn: Talk, output: &mut WireWriter) -> Result<Outcome, Operatio
     })
 }
 
-async fn send_result(said: Said, output: &mut WireWriter) -> Result<(), WireError> {
-    let content_type = said.head.content_type;
+async fn lambda(
+    runtime: &mut Runtime,
+    function: &str,
+    invoke: &Invoke,
+    event: Bytes,
+    host: &mut HostSide<'_>,
+    limits: Limits,
+) -> Result<Served, OperationError> {
+    let turn = runtime
+        .invoke(function, invoke, event, host, limits)
+        .await?;
+    let json = || Some("application/json".to_owned());
+    let (outcome, content_type, result) = match turn {
+        Turn::Heard(Told::Returned {
+            content_type,
+            result,
+        }) => (Outcome::Returned, content_type, result),
+        Turn::Heard(Told::Raised(error)) => (Outcome::Raised, json(), error),
+        Turn::Heard(Told::RestoreFailed(error)) => (Outcome::RestoreFailed, json(), error),
+        Turn::Heard(Told::TooLarge) => (Outcome::ResultTooLarge, None, Bytes::new()),
+        Turn::Ended(status) => (Outcome::Ended(status), None, Bytes::new()),
+        Turn::TimedOut => (Outcome::TimedOut, None, Bytes::new()),
+    };
+    match outcome {
+        Outcome::Returned | Outcome::Raised | Outcome::RestoreFailed => {
+            send_result(content_type, &result, host.output).await?;
+        }
+        Outcome::TimedOut | Outcome::Ended(_) | Outcome::ResultTooLarge => {}
+    }
+    Ok((outcome, runtime.process.is_truncated()))
+}
+
+async fn send_result(
+    content_type: Option<String>,
+    body: &[u8],
+    output: &mut WireWriter,
+) -> Result<(), WireError> {
     output.json(FrameKind::ResultHead, &ResultHead { content_type })?;
-    for chunk in said.body.chunks(DATA_CHUNK_BYTES) {
+    for chunk in body.chunks(DATA_CHUNK_BYTES) {
         output.data(FrameKind::Result, chunk)?;
         if !output.has_room() {
             output.drain().await?;

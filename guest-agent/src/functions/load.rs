@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     attend::{HostSide, Process, Turn},
     code_folder::unpack,
-    command, http,
+    command, http, lambda,
     loaded::{Loaded, Server},
     message::Answer,
     resident::{Resident, Runtime, Talk},
@@ -110,6 +110,7 @@ impl Server {
     fn process(&self) -> Option<&Process> {
         match self {
             Self::Resident(resident) => Some(&resident.process),
+            Self::Lambda(runtime) => Some(&runtime.process),
             Self::Http { process, .. } => Some(process),
             Self::Command { .. } => None,
         }
@@ -133,6 +134,9 @@ async fn initialise(
             command::check(load, argv)?;
             let argv = argv.clone();
             Ok(Initialised::Ready(Server::Command { argv }))
+        }
+        FunctionKind::Lambda { argv, handler } => {
+            lambda::Runtime::load(load, argv, handler.as_deref(), agent, host, limits).await
         }
         FunctionKind::Http { argv, port } => {
             http::listen(load, argv, *port, agent, host, limits).await

@@ -3,7 +3,7 @@
 use thaw_guest_protocol::{FailureKind, LoadFunction};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{attend::Process, resident::Resident};
+use super::{attend::Process, lambda::Runtime, resident::Resident};
 use crate::failure::OperationError;
 
 /// What answers events.
@@ -13,6 +13,8 @@ pub(super) enum Server {
     Resident(Box<Resident>),
     /// A program for each event.
     Command { argv: Vec<String> },
+    /// A program that speaks the Lambda Runtime API.
+    Lambda(Box<Runtime>),
     /// A server on a port.
     Http { process: Box<Process>, port: u16 },
 }
@@ -68,8 +70,8 @@ impl Functions {
         };
         match &mut loaded.server {
             Server::Resident(resident) => resident.ping(&loaded.load.name).await?,
-            // A server would notice; what a program needs is what every exec needs.
-            Server::Command { .. } | Server::Http { .. } => return Ok(false),
+            // A server or a runtime would notice; what a program needs is what every exec needs.
+            Server::Command { .. } | Server::Lambda(_) | Server::Http { .. } => return Ok(false),
         }
         Ok(true)
     }

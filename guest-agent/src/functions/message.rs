@@ -33,6 +33,8 @@ pub(super) enum Answer {
     Result,
     /// The handler raised an error.
     Raised,
+    /// What is done after a thaw raised an error.
+    RestoreFailed,
 }
 
 impl Answer {
@@ -42,6 +44,7 @@ impl Answer {
             2 => Self::Failed,
             3 => Self::Result,
             4 => Self::Raised,
+            5 => Self::RestoreFailed,
             _ => return None,
         })
     }
@@ -64,6 +67,8 @@ pub(super) struct EventHead<'a> {
     pub(super) timeout_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) client_context: Option<&'a str>,
     pub(super) result_limit: u64,
     /// The machine has been thawed since the last event.
     pub(super) restored: bool,

@@ -16,6 +16,7 @@ mod code_folder;
 mod command;
 mod http;
 mod invoke;
+mod lambda;
 mod load;
 mod loaded;
 mod message;

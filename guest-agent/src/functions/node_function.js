@@ -3,14 +3,14 @@
 // The agent speaks to it over a Unix stream socket (descriptor 3). A message is kind, head length, body length
 // (3 x u32, little endian), a head of JSON and a body of bytes:
 //   agent -> here   LOAD, SNAPSHOT, INVOKE, PING
-//   here -> agent   READY, FAILED, RESULT, RAISED
+//   here -> agent   READY, FAILED, RESULT, RAISED, RESTORE_FAILED
 // Runs on node 18 and later.
 'use strict';
 (() => {
   const net = require('net'), fs = require('fs'), path = require('path'), crypto = require('crypto');
   const { pathToFileURL } = require('url');
   const LOAD = 1, SNAPSHOT = 2, INVOKE = 3, PING = 4;
-  const READY = 1, FAILED = 2, RESULT = 3, RAISED = 4;
+  const READY = 1, FAILED = 2, RESULT = 3, RAISED = 4, RESTORE_FAILED = 5;
   const control = new net.Socket({ fd: 3, readable: true, writable: true });
   const exit = process.reallyExit.bind(process);
   const parse = JSON.parse, stringify = JSON.stringify;
@@ -150,6 +150,7 @@
       invokedFunctionArn: 'arn:aws:lambda:local:000000000000:function:' + head.name,
       logGroupName: '/thaw/functions/' + head.name,
       logStreamName: head.request_id,
+      clientContext: head.client_context ? parse(head.client_context) : undefined,
       callbackWaitsForEmptyEventLoop: false,
       getRemainingTimeInMillis: () => Math.max(0, Math.floor(until - performance.now())),
     };
@@ -159,12 +160,14 @@
   const flushed = () => new Promise((done) => process.stdout.write('', () => process.stderr.write('', done)));
 
   async function answer(run, head, body) {
-    let kind = RESULT, type, result;
+    // Until the hooks have run.
+    let kind = RESTORE_FAILED, type, result;
     try {
       if (head.restored) {
         reseed();
         await hook('afterRestore', 'after_restore');
       }
+      kind = RAISED;
       const event = decode(head, body);
       const value = await new Promise((done, failed) => {
         fail = failed;
@@ -179,9 +182,10 @@
         error.name = 'Function.ResponseSizeTooLarge';
         throw error;
       }
+      kind = RESULT;
     } catch (error) {
       complain(error);
-      [kind, type, result] = [RAISED, 'application/json', description(error)];
+      [type, result] = ['application/json', description(error)];
     }
     fail = undefined;
     await flushed();

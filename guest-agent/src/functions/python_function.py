@@ -3,7 +3,7 @@
 # The agent speaks to it over a Unix stream socket (`control`, put into this namespace by the starter). A
 # message is kind, head length, body length (3 x u32, native order), a head of JSON and a body of bytes:
 #   agent -> here   LOAD, SNAPSHOT, INVOKE, PING
-#   here -> agent   READY, FAILED, RESULT, RAISED
+#   here -> agent   READY, FAILED, RESULT, RAISED, RESTORE_FAILED
 # Runs on CPython 3.6 and later. Nothing of it is visible to the code that it runs.
 
 import sys
@@ -15,7 +15,7 @@ import traceback
 import importlib
 
 LOAD, SNAPSHOT, INVOKE, PING = 1, 2, 3, 4
-READY, FAILED, RESULT, RAISED = 1, 2, 3, 4
+READY, FAILED, RESULT, RAISED, RESTORE_FAILED = 1, 2, 3, 4, 5
 ORDER = sys.byteorder
 Module = type(sys)
 
@@ -57,14 +57,26 @@ class Context:
         self.log_group_name = '/thaw/functions/' + head['name']
         self.log_stream_name = head['request_id']
         self.identity = None
-        self.client_context = None
+        self.client_context = ClientContext.of(head.get('client_context'))
         self._until = time.monotonic() + head['timeout_ms'] / 1000.0
 
     def get_remaining_time_in_millis(self):
         return max(0, int((self._until - time.monotonic()) * 1000))
 
 
-Context.__module__ = 'thaw'
+class ClientContext:
+    """What a client of AWS says of itself."""
+
+    def __init__(self, said):
+        self.custom, self.env, self.client = (said.get(key) for key in ('custom', 'env', 'client'))
+
+    @classmethod
+    def of(cls, text):
+        said = json.loads(text) if text else None
+        return cls(said) if isinstance(said, dict) else None
+
+
+Context.__module__ = ClientContext.__module__ = 'thaw'
 
 
 def reseed():
@@ -180,11 +192,21 @@ class ResponseSizeTooLarge(Exception):
 ResponseSizeTooLarge.__name__ = 'Function.ResponseSizeTooLarge'
 
 
+def raised(kind, error):
+    frames = trace_of(error)
+    complain(error, frames)
+    flush()
+    send(kind, {'content_type': 'application/json'}, description(error, frames))
+
+
 def answer(function, head, body):
     try:
         if head.get('restored'):
             reseed()
             hooks('after_restore', 'get_after_restore')
+    except Exception as error:
+        return raised(RESTORE_FAILED, error)
+    try:
         value = function(decode(head, body), Context(head))
         if hasattr(value, '__await__'):
             import asyncio
@@ -197,11 +219,7 @@ def answer(function, head, body):
             raise ResponseSizeTooLarge('the result has %d bytes; the limit is %d'
                                        % (len(result), head['result_limit']))
     except Exception as error:
-        frames = trace_of(error)
-        complain(error, frames)
-        flush()
-        send(RAISED, {'content_type': 'application/json'}, description(error, frames))
-        return
+        return raised(RAISED, error)
     flush()
     send(RESULT, {'content_type': kind}, result)
 

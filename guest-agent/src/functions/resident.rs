@@ -123,6 +123,7 @@ impl Resident {
             memory_mib: 0,
             timeout_ms: 1000,
             content_type: Some("application/json"),
+            client_context: None,
             result_limit: PING_LIMIT_BYTES,
             restored: false,
         };

@@ -32,7 +32,7 @@ pub(super) fn start(
     let name = argv.first().map_or("", String::as_str);
     let child = launch
         .start(children)
-        .map_err(|error| OperationError::launch(&error, name, &load.folder))?;
+        .map_err(|error| OperationError::launch(&error, name, working_directory(load)))?;
     Ok(Process { child, streams })
 }
 
@@ -52,14 +52,19 @@ pub(super) fn program(load: &LoadFunction, argv: &[String], env: &[(String, Stri
         program: Program::Argv(argv.to_vec()),
         env: known
             .into_iter()
-            .chain(env.iter().cloned())
             .chain(load.env.iter().cloned())
+            // What it can't do without comes last, and so wins.
+            .chain(env.iter().cloned())
             .collect(),
-        cwd: Some(load.folder.clone()),
+        cwd: Some(working_directory(load).to_owned()),
         user: load.user.clone(),
         stdin: false,
         timeout_ms: None,
         output_limit_bytes: 0,
         pty: None,
     }
+}
+
+fn working_directory(load: &LoadFunction) -> &str {
+    load.cwd.as_deref().unwrap_or(&load.folder)
 }

@@ -77,6 +77,7 @@ async fn invoke(world: &World, lease: &LeaseId, event: &[u8], timeout: Duration)
         request_id: "r-1".to_owned(),
         version: "1".to_owned(),
         content_type: None,
+        client_context: None,
         event: Bytes::copy_from_slice(event),
         more: false,
         timeout,

@@ -42,13 +42,13 @@ impl Functions {
         deploy: Deploy,
         progress: ProgressSink,
     ) -> Result<FunctionInfo, DeployError> {
-        let problems = deploy.spec.problems();
+        let problems = deploy.problems();
         if !problems.is_empty() {
             return Err(DeployError::Bad(problems));
         }
         self.check_room(&deploy.name)?;
         let (store, archive) = (self.0.code.clone(), deploy.code);
-        let code = tokio::task::spawn_blocking(move || store.add(&archive)).await;
+        let code = tokio::task::spawn_blocking(move || store.add(archive.as_deref())).await;
         let code = code.map_err(|_| DeployError::ShuttingDown)??;
         let baked = self
             .bake(&deploy.name, &deploy.spec, &code.digest, &progress)

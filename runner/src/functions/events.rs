@@ -50,6 +50,8 @@ pub struct QueuedEvent {
     pub key: String,
     /// The event's media type.
     pub content_type: Option<String>,
+    /// What a client of AWS says of itself, as JSON.
+    pub client_context: Option<String>,
     /// The event.
     pub event: Vec<u8>,
     /// Where it is.
@@ -119,6 +121,7 @@ impl Functions {
             qualifier: call.qualifier,
             key: call.key,
             content_type: call.content_type,
+            client_context: call.client_context,
             event: call.event.to_vec(),
             state: EventState::Queued,
             attempts: 0,
@@ -259,6 +262,7 @@ impl Functions {
             key: event.key.clone(),
             request_id: event.id.clone(),
             content_type: event.content_type.clone(),
+            client_context: event.client_context.clone(),
             event: event.event.clone().into(),
             stream: false,
             start_within: START_WITHIN,

@@ -33,6 +33,8 @@ pub struct Invocation {
     pub request_id: String,
     /// The event's media type.
     pub content_type: Option<String>,
+    /// What a client of AWS says of itself, as JSON.
+    pub client_context: Option<String>,
     /// The event, or its beginning.
     pub event: Bytes,
     /// More follows, for functions of kind `http`, whose events are requests as they are.
@@ -122,6 +124,7 @@ impl Functions {
             request_id: call.request_id.clone(),
             version: version.number.to_string(),
             content_type: call.content_type,
+            client_context: call.client_context,
             event: call.event,
             more: call.stream,
             timeout: version.spec.timeout,
@@ -216,9 +219,10 @@ impl Functions {
 pub(super) fn check_kind(kind: &FunctionKind, stream: bool) -> Result<(), InvokeError> {
     let is_http = match kind {
         FunctionKind::Http { .. } => true,
-        FunctionKind::Python { .. } | FunctionKind::Node { .. } | FunctionKind::Command { .. } => {
-            false
-        }
+        FunctionKind::Python { .. }
+        | FunctionKind::Node { .. }
+        | FunctionKind::Command { .. }
+        | FunctionKind::Lambda { .. } => false,
     };
     match (is_http, stream) {
         (true, false) => Err(InvokeError::WrongKind(

@@ -199,7 +199,7 @@ impl RunningInvocation {
     /// What is told in place of a result that there is not, in AWS Lambda's words.
     fn description(&self, outcome: Outcome) -> Option<Bytes> {
         let kind = match outcome {
-            Outcome::Returned | Outcome::Raised => return None,
+            Outcome::Returned | Outcome::Raised | Outcome::RestoreFailed => return None,
             Outcome::TimedOut => "Sandbox.Timedout",
             Outcome::Ended(_) => "Runtime.ExitError",
             Outcome::ResultTooLarge => "Function.ResponseSizeTooLarge",
@@ -218,6 +218,7 @@ fn error_text(outcome: Outcome, timeout: Duration) -> Option<String> {
     Some(match outcome {
         Outcome::Returned => return None,
         Outcome::Raised => "the handler raised an error".to_owned(),
+        Outcome::RestoreFailed => "what it does after a restore raised an error".to_owned(),
         Outcome::TimedOut => format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
         Outcome::Ended(ExitStatus::Exited(code)) => {
             format!("Runtime exited with error: exit status {code}")

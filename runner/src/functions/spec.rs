@@ -14,8 +14,8 @@ pub struct Deploy {
     pub name: FunctionName,
     /// How it runs.
     pub spec: VersionSpec,
-    /// Its code: a zip, tar or tar.gz.
-    pub code: bytes::Bytes,
+    /// Its code: a zip, tar or tar.gz. None: the code is in the image, for kind `lambda`.
+    pub code: Option<bytes::Bytes>,
 }
 
 /// How a version runs. It never changes.
@@ -55,6 +55,18 @@ const MAX_TIME: Duration = Duration::from_secs(3600);
 /// The largest environment, in bytes (AWS Lambda allows 4 KiB; a first frame to the guest 1 MiB).
 const MAX_ENV_BYTES: usize = 128 * 1024;
 
+impl Deploy {
+    /// Everything that is wrong with it, as far as that can be told without reading its code.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = self.spec.problems();
+        let is_lambda = matches!(self.spec.kind, FunctionKind::Lambda { .. });
+        if self.code.is_none() && !is_lambda {
+            problems.push("the code is missing; only kind lambda may have it in its image".into());
+        }
+        problems
+    }
+}
+
 impl VersionSpec {
     /// Everything that is wrong with it.
     pub fn problems(&self) -> Vec<String> {
@@ -75,6 +87,11 @@ impl VersionSpec {
                 argv.first().is_some_and(|word| !word.is_empty())
                     && argv.iter().all(|word| !word.contains('\0')),
                 "command is empty, or holds a NUL character",
+            ),
+            FunctionKind::Lambda { argv, handler } => check(
+                argv.iter().chain(handler).all(|word| !word.contains('\0'))
+                    && argv.first().is_none_or(|word| !word.is_empty()),
+                "command or handler holds a NUL character, or command begins with an empty word",
             ),
         }
         if let FunctionKind::Http { port, .. } = self.kind {

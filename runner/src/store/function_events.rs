@@ -9,7 +9,7 @@ use super::{
 use crate::functions::{EventState, QueuedEvent};
 
 const COLUMNS: &str = "id, function, qualifier, key, content_type, event, state, attempts, due_at_ms, created_at_ms, \
-                       ended_at_ms, error, result, result_type";
+                       ended_at_ms, error, result, result_type, client_context";
 
 impl Store {
     /// Enters an event, unless as many as `most` wait for its function; whether it was entered.
@@ -172,7 +172,7 @@ impl Store {
 
 fn write(transaction: &rusqlite::Transaction<'_>, event: &QueuedEvent) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached(&format!(
-        "INSERT OR REPLACE INTO function_events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT OR REPLACE INTO function_events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?;
     statement.execute(params![
         event.id,
@@ -189,6 +189,7 @@ fn write(transaction: &rusqlite::Transaction<'_>, event: &QueuedEvent) -> rusqli
         event.error,
         event.result,
         event.result_type,
+        event.client_context,
     ])?;
     Ok(())
 }
@@ -211,5 +212,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {
         error: row.get(11)?,
         result: row.get(12)?,
         result_type: row.get(13)?,
+        client_context: row.get(14)?,
     })
 }

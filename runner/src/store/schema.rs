@@ -83,4 +83,6 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ) STRICT;
     CREATE INDEX function_events_due ON function_events (state, due_at_ms);
     CREATE INDEX function_events_of ON function_events (function, state);",
+    // 3: what clients of AWS say of themselves.
+    "ALTER TABLE function_events ADD COLUMN client_context TEXT;",
 ];

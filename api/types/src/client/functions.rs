@@ -24,7 +24,7 @@ pub struct InvokeAnswer {
     pub body: Vec<u8>,
     /// The body's media type.
     pub content_type: String,
-    /// `raised`, `timed_out`, `ended` or `result_too_large`, when it went wrong.
+    /// `raised`, `restore_failed`, `timed_out`, `ended` or `result_too_large`, when it went wrong.
     pub function_error: Option<String>,
     /// The invocation's id.
     pub request_id: String,
@@ -103,13 +103,14 @@ impl Client {
     pub async fn deploy_function(
         &self,
         request: &DeployFunctionRequest,
-        code: Vec<u8>,
+        code: Option<Vec<u8>>,
     ) -> Result<Work<FunctionInfo>, ClientError> {
         // It has nothing in it that JSON can't hold.
         let text = serde_json::json!(request).to_string();
-        let form = multipart::Form::new()
-            .text("function", text)
-            .part("code", multipart::Part::bytes(code));
+        let mut form = multipart::Form::new().text("function", text);
+        if let Some(code) = code {
+            form = form.part("code", multipart::Part::bytes(code));
+        }
         self.work(self.request(Method::POST, "/v1/functions").multipart(form))
             .await
     }

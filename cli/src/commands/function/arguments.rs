@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     Node,
     /// A program for each event.
     Command,
+    /// A program that speaks AWS Lambda's Runtime API.
+    Lambda,
     /// A server on a port.
     Http,
 }
@@ -63,6 +65,7 @@ impl From<Kind> for FunctionKind {
             Kind::Python => Self::Python,
             Kind::Node => Self::Node,
             Kind::Command => Self::Command,
+            Kind::Lambda => Self::Lambda,
             Kind::Http => Self::Http,
         }
     }
@@ -84,12 +87,13 @@ pub(crate) struct Deploy {
     /// The image that it runs in.
     #[arg(long)]
     pub(crate) image: String,
-    /// `module.function`, for python and node.
-    #[arg(long, conflicts_with = "command", required_unless_present = "command")]
+    /// `module.function`, for python and node; what the runtime runs, for lambda.
+    #[arg(long)]
     pub(crate) handler: Option<String>,
-    /// The code: a folder, zip, tar or tar.gz.
-    #[arg(long, default_value = ".", value_name = "PATH")]
-    pub(crate) code: PathBuf,
+    /// The code: a folder, zip, tar or tar.gz. Default: this folder; for lambda without a program, what is in the
+    /// image
+    #[arg(long, value_name = "PATH")]
+    pub(crate) code: Option<PathBuf>,
     /// How it is run. Default: found out from the handler's file, or by --port
     #[arg(long, value_enum)]
     pub(crate) kind: Option<Kind>,
@@ -131,7 +135,7 @@ pub(crate) struct Deploy {
     pub(crate) reuse: Option<u32>,
     #[command(flatten)]
     pub(crate) connection: Connection,
-    /// The program and its arguments, for commands and servers.
+    /// The program and its arguments, for commands, servers and lambda; by default lambda runs the image's entrypoint.
     #[arg(last = true)]
     pub(crate) command: Vec<String>,
 }

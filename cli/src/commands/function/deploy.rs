@@ -17,7 +17,10 @@ pub(super) async fn run(deploy: Deploy) -> Result<Exit> {
     let json = deploy.connection.json;
     let path = deploy.code.clone();
     let request = request(deploy)?;
-    let archive = code::read(&path)?;
+    let archive = match path {
+        None if request.kind == FunctionKind::Lambda && request.command.is_none() => None,
+        path => Some(code::read(path.as_deref().unwrap_or(Path::new(".")))?),
+    };
     let mut progress = Progress::start();
     let work = client.deploy_function(&request, archive).await?;
     let deployed = work.finish(|event| progress.show(event)).await?;
@@ -64,14 +67,18 @@ fn request(deploy: Deploy) -> Result<DeployFunctionRequest> {
 /// A handler's language shows in its file; an archive is not looked into.
 fn guess(deploy: &Deploy) -> Result<FunctionKind> {
     let Some(handler) = &deploy.handler else {
-        return Ok(match deploy.port {
-            Some(_) => FunctionKind::Http,
-            None => FunctionKind::Command,
-        });
+        return match (deploy.port, deploy.command.is_empty()) {
+            (Some(_), false) => Ok(FunctionKind::Http),
+            (None, false) => Ok(FunctionKind::Command),
+            (_, true) => bail!(
+                "name what is to run: --handler MODULE.FUNCTION, a program after --, or --kind lambda"
+            ),
+        };
     };
+    let folder = deploy.code.as_deref().unwrap_or(Path::new("."));
     let module = handler.rsplit_once('.').map_or("", |(module, _)| module);
     let is_there = |path: String, endings: &[&str]| {
-        let file = |ending: &&str| deploy.code.join(format!("{path}.{ending}")).is_file();
+        let file = |ending: &&str| folder.join(format!("{path}.{ending}")).is_file();
         endings.iter().any(file)
     };
     let folders = module.replace('.', "/");
@@ -84,7 +91,7 @@ fn guess(deploy: &Deploy) -> Result<FunctionKind> {
     }
     bail!(
         "{} holds no file for handler {handler}; name the kind with --kind, or the code with --code",
-        deploy.code.display()
+        folder.display()
     )
 }
 

@@ -29,6 +29,18 @@ const COMMAND: [Starter; 1] = [(
     include_str!("../../../../docs/examples/functions/command/run"),
     true,
 )];
+const LAMBDA: [Starter; 2] = [
+    (
+        "app.py",
+        include_str!("../../../../docs/examples/functions/lambda/app.py"),
+        false,
+    ),
+    (
+        "requirements.txt",
+        include_str!("../../../../docs/examples/functions/lambda/requirements.txt"),
+        false,
+    ),
+];
 const HTTP: [Starter; 1] = [(
     "server.py",
     include_str!("../../../../docs/examples/functions/http/server.py"),
@@ -44,6 +56,11 @@ pub(super) fn run(init: &Init) -> Result<Exit> {
             "--image IMAGE_WITH_NODE --handler app.handle",
         ),
         Kind::Command => ("command", &COMMAND, "--image python -- ./run"),
+        Kind::Lambda => (
+            "lambda",
+            &LAMBDA,
+            "--image python-cpp --kind lambda -- python3 -m awslambdaric app.handle",
+        ),
         Kind::Http => (
             "http",
             &HTTP,
@@ -53,6 +70,13 @@ pub(super) fn run(init: &Init) -> Result<Exit> {
     let folder = init.folder.clone().unwrap_or_else(|| PathBuf::from(name));
     write(&folder, files)?;
     let shown = folder.display();
+    if init.kind == Kind::Lambda {
+        // The client has a part in C++.
+        output::line("thaw image add debian:bookworm+python3,libstdc++6 --name python-cpp")?;
+        output::line(&format!(
+            "pip install --target {shown} -r {shown}/requirements.txt"
+        ))?;
+    }
     // What follows `--` comes last.
     let (options, command) = how.split_once(" -- ").unwrap_or((how, ""));
     let command = if command.is_empty() {

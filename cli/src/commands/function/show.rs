@@ -49,6 +49,7 @@ fn row(function: &FunctionInfo) -> Vec<String> {
         FunctionKind::Python => "python",
         FunctionKind::Node => "node",
         FunctionKind::Command => "command",
+        FunctionKind::Lambda => "lambda",
         FunctionKind::Http => "http",
     };
     let error = function.last_error.as_ref();

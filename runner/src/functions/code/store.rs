@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    io::{self, BufWriter, Read as _, Seek as _, SeekFrom},
+    io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{DirBuilderExt as _, FileExt as _},
     path::{Path, PathBuf},
 };
@@ -11,6 +11,9 @@ use sha2::{Digest as _, Sha256};
 use thaw_pool_manager::CodeStream;
 
 use super::{CodeError, CodeLimits, archive};
+
+/// A tar ends with two blocks of zeroes.
+const EMPTY_TAR: [u8; 1024] = [0; 1024];
 
 /// The folder of code. Only this writes it.
 #[derive(Debug, Clone)]
@@ -49,28 +52,20 @@ impl CodeStore {
         })
     }
 
-    /// Checks an archive and keeps its files. Blocks.
+    /// Checks an archive and keeps its files; without one, keeps none. Blocks.
     ///
     /// # Errors
     /// See [`CodeError`]; nothing is kept then.
-    pub(crate) fn add(&self, archive: &[u8]) -> Result<StoredCode, CodeError> {
+    pub(crate) fn add(&self, archive: Option<&[u8]>) -> Result<StoredCode, CodeError> {
         let failed = || CodeError::io("write");
-        let mut spool = BufWriter::new(tempfile::tempfile_in(&self.folder).map_err(failed())?);
-        let entries = archive::read(archive, self.limits, &mut spool)?;
-        let spool = spool
-            .into_inner()
-            .map_err(|error| failed()(error.into_error()))?;
         let mut staged = tempfile::Builder::new()
             .prefix(".staging-")
             .tempfile_in(&self.folder)
             .map_err(failed())?;
-        entries.write(BufWriter::new(staged.as_file()), |offset, length| {
-            Ok(Piece {
-                file: &spool,
-                offset,
-            }
-            .take(length))
-        })?;
+        match archive {
+            Some(archive) => self.unpack(archive, staged.as_file())?,
+            None => staged.write_all(&EMPTY_TAR).map_err(failed())?,
+        }
         let (digest, bytes) = digest(staged.as_file_mut()).map_err(failed())?;
         staged.as_file().sync_all().map_err(failed())?;
         staged
@@ -80,6 +75,22 @@ impl CodeStore {
             .and_then(|folder| folder.sync_all())
             .map_err(failed())?;
         Ok(StoredCode { digest, bytes })
+    }
+
+    fn unpack(&self, archive: &[u8], tar: &File) -> Result<(), CodeError> {
+        let failed = || CodeError::io("write");
+        let mut spool = BufWriter::new(tempfile::tempfile_in(&self.folder).map_err(failed())?);
+        let entries = archive::read(archive, self.limits, &mut spool)?;
+        let spool = spool
+            .into_inner()
+            .map_err(|error| failed()(error.into_error()))?;
+        entries.write(BufWriter::new(tar), |offset, length| {
+            Ok(Piece {
+                file: &spool,
+                offset,
+            }
+            .take(length))
+        })
     }
 
     /// The tar with this digest.
@@ -169,9 +180,9 @@ mod tests {
     async fn code_is_kept_once_under_its_digest_and_can_be_read_and_removed() {
         let folder = tempfile::tempdir().unwrap();
         let store = CodeStore::open(folder.path(), CodeLimits::default()).unwrap();
-        let code = store.add(&archive("x = 1")).unwrap();
-        assert_eq!(store.add(&archive("x = 1")).unwrap(), code);
-        assert_ne!(store.add(&archive("x = 2")).unwrap(), code);
+        let code = store.add(Some(&archive("x = 1"))).unwrap();
+        assert_eq!(store.add(Some(&archive("x = 1"))).unwrap(), code);
+        assert_ne!(store.add(Some(&archive("x = 2"))).unwrap(), code);
         assert_eq!(store.list().unwrap().len(), 2);
         let mut bytes = Vec::new();
         let mut stream = store.read(&code.digest).await.unwrap();
@@ -187,7 +198,7 @@ mod tests {
     fn what_is_refused_leaves_nothing_and_what_was_half_written_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let store = CodeStore::open(folder.path(), CodeLimits::default()).unwrap();
-        assert!(store.add(b"no archive").is_err());
+        assert!(store.add(Some(b"no archive")).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         fs::write(folder.path().join(".staging-left"), "half").unwrap();
         CodeStore::open(folder.path(), CodeLimits::default()).unwrap();
