@@ -16,5 +16,7 @@ mod init;
 mod inside;
 mod snapshots;
 mod lambda;
+mod queued;
+mod randomness;
 mod support;
 mod vms;
