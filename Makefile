@@ -10,7 +10,7 @@ THAW := target/release/thaw
 export THAW_AGENT_BIN := $(CURDIR)/$(AGENT)
 export THAW_SHIM_BIN := $(CURDIR)/$(SHIM)
 
-.PHONY: help setup setup-test agent shim build demo test lint deny openapi bench bench-memory clean-demo
+.PHONY: help setup setup-test agent shim build demo test lint deny openapi simulate bench bench-memory clean-demo
 
 help: ## What there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,11 @@ deny: ## Bans, licences and sources of the dependencies.
 
 openapi: ## Write docs/openapi.json and the reference in docs/API.md anew from the code.
 	UPDATE_OPENAPI=1 cargo nextest run --locked -p thaw-api -E 'test(openapi_json_is_what_the_code_says)'
+
+simulate: ## A day of bursty traffic in simulated time, against pools of a fixed size: bench/results/simulation.*
+	@mkdir -p bench/results
+	cargo run --quiet --locked --release -p thaw-bench --bin thaw-simulate -- \
+		--json bench/results/simulation.json --table bench/results/simulation.md
 
 bench: setup-test build ## Measure; the tables and bench/results/*.json are written anew.
 	cargo build --quiet --locked --release -p thaw-bench

@@ -39,6 +39,7 @@ mod pool;
 mod pools;
 mod proof;
 mod settings;
+mod simulated;
 mod single_flight;
 mod snapshots;
 mod standstill;
@@ -67,6 +68,7 @@ pub use node_snapshots::{
 };
 pub use node_vms::{KeptVm, NodeVms, VmError, VmEvent, VmState};
 pub use settings::SettingsError;
+pub use simulated::{SimulatedCall, SimulatedFigures, SimulatedNode, SimulatedTimes};
 pub use storage::{StorageError, StorageLock};
 pub use thaw_image as image;
 pub use thaw_lazymem::{

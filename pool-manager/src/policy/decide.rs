@@ -127,15 +127,16 @@ impl Policy {
             self.discard_first(|phase| phase == Phase::Parked, actions);
         }
         if !self.waiters.is_empty() {
+            // Who waits here is worth as much as who waits elsewhere.
+            self.owes_room = 0;
             return;
         }
         while self.shells() > self.wanted_shells(now, target) {
             self.discard_first(|phase| phase == Phase::Shell, actions);
         }
         // A shell is the cheaper one to make again.
-        let has_shell = self.shells() > 0;
-        if std::mem::take(&mut self.owes_room) && (has_shell || self.parked() > 0) {
-            let given = if has_shell {
+        for _ in 0..std::mem::take(&mut self.owes_room) {
+            let given = if self.shells() > 0 {
                 Phase::Shell
             } else {
                 Phase::Parked
@@ -197,11 +198,11 @@ impl Policy {
         self.count(|phase| matches!(phase, Phase::Proving { .. } | Phase::Proven | Phase::Parked))
     }
 
-    fn restoring(&self) -> u32 {
+    pub(super) fn restoring(&self) -> u32 {
         self.count(|phase| matches!(phase, Phase::Restoring { .. }))
     }
 
-    fn spawning(&self) -> u32 {
+    pub(super) fn spawning(&self) -> u32 {
         self.count(|phase| phase == Phase::Spawning)
     }
 

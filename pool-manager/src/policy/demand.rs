@@ -104,6 +104,11 @@ impl Demand {
         Some(self.last_lease?.saturating_add(self.bounds.idle))
     }
 
+    /// Leases per second, and the seconds that a new clone takes.
+    pub(super) fn rate_and_time(&self, now: Duration) -> (f64, f64) {
+        (self.rate_now(now), self.time_to_park.as_secs_f64())
+    }
+
     fn wanted(&self, now: Duration) -> u32 {
         let in_stock = self.rate_now(now) * self.time_to_park.as_secs_f64() * HEADROOM;
         // A float that is too large becomes the largest integer.

@@ -27,7 +27,9 @@ enum Event {
         which: usize,
     },
     Room,
-    Yield,
+    Yield {
+        vmms: u32,
+    },
     Bounds {
         min: u32,
         more: u32,
@@ -45,7 +47,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<usize>().prop_map(|which| Event::Die { which }),
         1 => any::<usize>().prop_map(|which| Event::NoRoom { which }),
         1 => Just(Event::Room),
-        1 => Just(Event::Yield),
+        1 => (1u32..3).prop_map(|vmms| Event::Yield { vmms }),
         1 => (0u32..4, 0u32..6).prop_map(|(min, more)| Event::Bounds { min, more }),
         4 => (0u64..400).prop_map(|ms| Event::Pass { ms }),
     ]
@@ -126,7 +128,7 @@ impl World {
                 }
             }
             Event::Room => self.policy.room(),
-            Event::Yield => self.policy.yield_room(self.now),
+            Event::Yield { vmms } => self.policy.yield_room(self.now, vmms),
             Event::Bounds { min, more } => self.policy.set_bounds(PoolSettings {
                 min,
                 max: min + more,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{breaker::Breaker, demand::Demand};
-use crate::PoolSettings;
+use crate::{PoolSettings, budget::Worth};
 
 /// One VMM of a pool, from its spawn to its end; keys are given in order of spawning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,8 +99,8 @@ pub(crate) struct Policy {
     pub(super) no_room: bool,
     /// The node wants its room for callers of another pool until then: no stocking up.
     pub(super) yielding_until: Duration,
-    /// One VMM that nobody waits for is to be given up.
-    pub(super) owes_room: bool,
+    /// So many VMMs that nobody waits for are to be given up.
+    pub(super) owes_room: u32,
 }
 
 impl Policy {
@@ -116,7 +116,7 @@ impl Policy {
             died_at: None,
             no_room: false,
             yielding_until: Duration::ZERO,
-            owes_room: false,
+            owes_room: 0,
         }
     }
 
@@ -188,15 +188,44 @@ impl Policy {
         }
     }
 
+    /// The last try found no room, and none was announced since.
+    pub(crate) fn has_no_room(&self) -> bool {
+        self.no_room
+    }
+
     /// Somewhere on the node a VMM is gone.
     pub(crate) fn room(&mut self) {
         self.no_room = false;
     }
 
-    /// Callers of another pool find no room: give up one VMM that nobody here waits for.
-    pub(crate) fn yield_room(&mut self, now: Duration) {
-        self.owes_room = true;
+    /// Callers of another pool find no room: the next decision gives up so many VMMs that nobody here waits for,
+    /// as far as there are any.
+    pub(crate) fn yield_room(&mut self, now: Duration, vmms: u32) {
+        self.owes_room = self.owes_room.saturating_add(vmms);
         self.yielding_until = now + super::decide::YIELD;
+    }
+
+    /// What could be given up, in the order in which it would be: the least valuable first.
+    pub(crate) fn spares(&self, now: Duration, memory_mib: u32) -> Vec<Worth> {
+        if !self.waiters.is_empty() {
+            return Vec::new();
+        }
+        let shells = (0..self.shells()).map(|_| Worth::NOTHING);
+        let min = self.demand.bounds().min;
+        let (rate, time_to_park) = self.demand.rate_and_time(now);
+        let parked = (1..=self.parked()).rev();
+        let parked = parked.map(|nth| Worth::of_parked(nth, min, rate, time_to_park, memory_mib));
+        shells.chain(parked).collect()
+    }
+
+    /// VMMs that callers wait for and that there was no room for.
+    pub(crate) fn unmet(&self) -> u32 {
+        if self.no_room {
+            let under_way = self.restoring() + self.spawning();
+            self.waiting().saturating_sub(under_way)
+        } else {
+            0
+        }
     }
 
     /// A VMM ended by itself. One that is under way is reported by [`Policy::start_failed`].

@@ -292,7 +292,7 @@ fn a_pool_asked_for_room_gives_up_one_at_a_time_shells_first() {
     let mut policy = pool(1, 8);
     settle(&mut policy, at(0));
     for left in [(1, 1), (1, 0), (0, 0), (0, 0)] {
-        policy.yield_room(at(100));
+        policy.yield_room(at(100), 1);
         settle(&mut policy, at(100));
         assert_eq!((policy.parked(), policy.shells()), left);
     }

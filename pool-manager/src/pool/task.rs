@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     LeaseError, PoolInfo, PoolSettings, StartKind,
-    budget::NoRoom,
+    budget::{Member, NoRoom, Report},
     policy::{Action, Policy, Refusal, Rules, VmmKey, WaiterKey},
     template::LoadedTemplate,
 };
@@ -51,8 +51,7 @@ pub(super) struct PoolTask {
     /// Wakes the task when a VMM ends; one for each that was spawned and has not ended.
     ends: JoinSet<()>,
     freed: watch::Receiver<u64>,
-    wanted: watch::Receiver<Option<(u64, u64)>>,
-    number: u64,
+    member: Member,
     no_room: Option<NoRoom>,
     leased: Arc<AtomicU32>,
 }
@@ -80,6 +79,7 @@ impl PoolTask {
             waiting_limit: setup.limits.waiting,
             refills_at_once: setup.limits.starts_at_once.div_ceil(2),
         };
+        let member = setup.budget.join(template.manifest.shape.memory_mib);
         Self {
             policy: Policy::new(rules, settings, Duration::ZERO),
             template,
@@ -92,8 +92,7 @@ impl PoolTask {
             job_keys: HashMap::new(),
             ends: JoinSet::new(),
             freed: setup.budget.freed(),
-            wanted: setup.budget.wanted(),
-            number: setup.budget.new_number(),
+            member,
             no_room: None,
             leased,
             setup,
@@ -138,7 +137,7 @@ impl PoolTask {
                 Some(_) = self.ends.join_next() => Event::Look,
                 command = self.commands.recv() => Event::Command(command),
                 Ok(()) = self.freed.changed() => Event::Freed,
-                Ok(()) = self.wanted.changed() => Event::Wanted,
+                () = self.member.asked() => Event::Wanted,
                 else => pending().await,
             }
         };
@@ -187,10 +186,8 @@ impl PoolTask {
     }
 
     fn make_room(&mut self) {
-        let wanted = *self.wanted.borrow_and_update();
-        if wanted.is_some_and(|(_, who)| who != self.number) {
-            self.policy.yield_room(self.now());
-        }
+        let vmms = self.member.answer();
+        self.policy.yield_room(self.now(), vmms);
     }
 
     fn step_done(&mut self, key: VmmKey, step: Step) {
@@ -272,12 +269,17 @@ impl PoolTask {
         loop {
             let actions = self.policy.decide(self.now());
             if actions.is_empty() {
-                return;
+                break;
             }
             for action in actions {
                 self.act(action);
             }
         }
+        let memory_mib = self.template.manifest.shape.memory_mib;
+        self.member.report(Report {
+            spares: self.policy.spares(self.now(), memory_mib),
+            needs: self.policy.unmet(),
+        });
     }
 
     fn act(&mut self, action: Action) {
@@ -320,11 +322,7 @@ impl PoolTask {
     }
 
     fn spawn_shell(&mut self, key: VmmKey, urgent: bool) {
-        match self
-            .setup
-            .budget
-            .take(self.template.manifest.shape.memory_mib)
-        {
+        match self.member.take(urgent) {
             Ok(slot) => {
                 let template = Arc::clone(&self.template);
                 let job = jobs::spawn(self.setup.clone(), template, slot, urgent);
@@ -333,9 +331,6 @@ impl PoolTask {
             Err(no_room) => {
                 self.no_room = Some(no_room);
                 self.policy.no_room(key);
-                if urgent {
-                    self.setup.budget.ask_for_room(self.number);
-                }
             }
         }
     }
