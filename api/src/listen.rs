@@ -6,12 +6,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
     extract::connect_info::Connected,
     serve::{IncomingStream, Listener},
 };
+use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -87,6 +89,9 @@ impl Listener for BoundedListener {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not set TCP_NODELAY");
         }
+        if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive()) {
+            tracing::debug!(%error, "could not set keepalive");
+        }
         let connection = Connection {
             stream,
             _place: place,
@@ -97,6 +102,15 @@ impl Listener for BoundedListener {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
+}
+
+/// A peer that vanished is missed after a minute. The peer's kernel answers, so one that only does not read for a
+/// while, such as a pager at the end of a page, is not taken for gone.
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(20))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(4)
 }
 
 /// Who a connection comes from.

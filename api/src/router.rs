@@ -18,7 +18,7 @@ use crate::{
     config::ApiConfig,
     error::ApiError,
     events, exec, functions, gate, health, images,
-    inside::files,
+    inside::{self, execs, files, port},
     listen::Peer,
     observe, openapi, pools, snapshots,
     state::{App, OpenError},
@@ -103,6 +103,8 @@ pub(crate) fn routes() -> Routes {
                 .delete(snapshots::remove),
         )
         .route("/v1/events", get(events::follow))
+        .route("/v1/vms/{id}/exec/ws", get(exec::exec_socket))
+        .route("/v1/vms/{id}/terminal", get(exec::terminal))
         .route("/v1/vms/{id}/files", get(files::list).delete(files::remove))
         .route(
             "/v1/vms/{id}/files/content",
@@ -114,6 +116,18 @@ pub(crate) fn routes() -> Routes {
         )
         .route("/v1/vms/{id}/files/mkdir", post(files::make_directory))
         .route("/v1/vms/{id}/files/move", post(files::move_file))
+        .route("/v1/vms/{id}/execs", get(execs::list).post(execs::start))
+        .route(
+            "/v1/vms/{id}/execs/{exec}",
+            get(execs::find).delete(execs::remove),
+        )
+        .route("/v1/vms/{id}/execs/{exec}/output", get(execs::output))
+        .route("/v1/vms/{id}/execs/{exec}/signal", post(execs::signal))
+        .route("/v1/vms/{id}/usage", get(inside::usage))
+        .route("/v1/vms/{id}/logs", get(inside::logs))
+        .route("/v1/vms/{id}/tcp/{port}", get(port::tunnel))
+        .route("/v1/vms/{id}/ports/{port}/", any(port::proxy))
+        .route("/v1/vms/{id}/ports/{port}/{*path}", any(port::proxy))
         .route(
             "/v1/functions",
             get(functions::list).post(functions::deploy),

@@ -15,7 +15,9 @@ use crate::{
     logging::LogFormat,
 };
 
-pub(crate) use inside::VmCopy;
+pub(crate) use inside::{
+    OneExec, VmCopy, VmExec, VmForward, VmKill, VmLogs, VmOutput, VmTerminal, VmUsage,
+};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use vm::{OneVm, Vm, VmCreate, VmFork, VmLs, VmTraits};
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use thaw_api_types::{ErrorCode, ExecExit, client::ClientError};
+use thaw_api_types::{BackgroundExec, ErrorCode, ExecExit, client::ClientError};
 
 /// An exit code of `thaw`: a program's own; 128+n for signal n; 124 when its time was up; 125 for Thaw itself;
 /// 126 and 127 for a program that can't be run or is not there; 130 after Ctrl-C.
@@ -40,10 +40,19 @@ impl Exit {
 
     /// As the program ended.
     pub(crate) fn of(exit: &ExecExit) -> Self {
-        if exit.timed_out {
+        Self::of_status(exit.exit_code, exit.signal, exit.timed_out)
+    }
+
+    /// As a program in the background ended.
+    pub(crate) fn of_background(exec: &BackgroundExec) -> Self {
+        Self::of_status(exec.exit_code, exec.signal, exec.timed_out)
+    }
+
+    fn of_status(exit_code: Option<i32>, signal: Option<i32>, timed_out: bool) -> Self {
+        if timed_out {
             return Self::TIMED_OUT;
         }
-        match (exit.exit_code, exit.signal) {
+        match (exit_code, signal) {
             (Some(code), _) => Self(u8::try_from(code).unwrap_or(1)),
             (None, Some(signal)) => Self(u8::try_from(128 + signal).unwrap_or(255)),
             (None, None) => Self::THAW,

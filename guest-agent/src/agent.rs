@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use crate::{
+    background::Background,
     code::Interpreters,
     exec::{Keeper, Leftovers},
     functions::Functions,
@@ -40,6 +41,7 @@ struct Shared {
     powers: Powers,
     children: Children,
     keeper: Keeper,
+    background: Background,
     rest: Rest,
     interpreters: Interpreters,
     functions: Functions,
@@ -51,10 +53,12 @@ impl Agent {
     /// Makes the agent; its tasks run on `runtime`.
     pub fn new(powers: Powers, runtime: Handle) -> Self {
         let children = Children::new(runtime.clone());
+        let keeper = Keeper::new(runtime.clone());
         Self {
             shared: Arc::new(Shared {
                 powers,
-                keeper: Keeper::new(runtime),
+                background: Background::new(runtime, keeper.leftovers().clone()),
+                keeper,
                 rest: Rest::default(),
                 interpreters: Interpreters::new(children.clone()),
                 functions: Functions::default(),
@@ -84,6 +88,10 @@ impl Agent {
 
     pub(crate) fn keeper(&self) -> &Keeper {
         &self.shared.keeper
+    }
+
+    pub(crate) fn background(&self) -> &Background {
+        &self.shared.background
     }
 
     pub(crate) fn rest(&self) -> &Rest {

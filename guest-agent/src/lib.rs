@@ -4,8 +4,10 @@
 //! that answers the host; they need no VM and are tested without one.
 
 mod agent;
+mod background;
 mod boot;
 mod code;
+mod dial;
 mod exec;
 mod failure;
 mod files;

@@ -8,8 +8,10 @@ use yamux::Stream;
 
 use crate::{
     agent::{Agent, Powers},
+    background::background,
     boot::{PowerOff, write_back},
     code::{Use, code},
+    dial::dial,
     exec::{Custody, LastWill, exec},
     failure::OperationError,
     files::files,
@@ -103,6 +105,8 @@ async fn run(
             Box::pin(invoke(request, wake_us, agent, input, output)).await
         }
         Request::Files(operation) => files(operation, input, output).await,
+        Request::Background(operation) => background(operation, agent, input, output).await,
+        Request::Dial { port } => dial(port, input, output).await,
         Request::Info => reply(output, &Reply::Info(info(agent))).await,
         Request::Usage => reply(output, &Reply::Usage(usage()?)).await,
         Request::Prepare { env } => {

@@ -66,7 +66,9 @@ pub use node_functions::{
 pub use node_snapshots::{
     BadSnapshotId, Fork, NodeSnapshots, SnapshotError, SnapshotId, SnapshotInfo, StoredSnapshot,
 };
-pub use node_vms::{KeptVm, NodeVms, VmError, VmEvent, VmState};
+pub use node_vms::{
+    ConsolePiece, ConsoleStream, HostMemory, HostUsage, KeptVm, NodeVms, VmError, VmEvent, VmState,
+};
 pub use settings::SettingsError;
 pub use simulated::{SimulatedCall, SimulatedFigures, SimulatedNode, SimulatedTimes};
 pub use storage::{StorageError, StorageLock};

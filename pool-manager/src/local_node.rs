@@ -309,7 +309,8 @@ impl Node for LocalNode {
         request: InsideRequest,
     ) -> Result<GuestStream, ExecError> {
         let leased = self.leased(lease)?;
-        let started = leased.start(request.into_agent_request()).await?;
+        let request = request.into_agent_request(leased.config())?;
+        let started = leased.start(request).await?;
         let (stream, pumping) = inside::pump(leased, started);
         self.tracker.spawn(pumping);
         Ok(stream)

@@ -14,8 +14,9 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::{ExecError, LeaseId, TemplateId};
 
@@ -41,6 +42,13 @@ pub trait NodeVms: Send + Sync + fmt::Debug + 'static {
 
     /// Boots a stopped VM from its own disk. It is awake and has answered when this returns.
     async fn boot(&self, lease: &LeaseId) -> Result<(), VmError>;
+
+    /// What a VM takes of its host now. It is not looked into, so it may as well be paused or stopped.
+    async fn host_usage(&self, lease: &LeaseId) -> Result<HostUsage, VmError>;
+
+    /// What a VM says on its console: what is kept of it, at most 64 KiB, and with `follow` more as it comes, until
+    /// its VMM ends. Of a VM that has stopped it is what it said last, if this daemon has heard it.
+    async fn console(&self, lease: &LeaseId, follow: bool) -> Result<ConsoleStream, VmError>;
 
     /// Changes of state that nobody asked for, from now on. A receiver that lags loses the oldest and
     /// asks [`kept`](Self::kept) instead.
@@ -68,6 +76,45 @@ pub enum VmState {
     Paused,
     /// It has no VMM; its disk is there.
     Stopped,
+}
+
+/// What a VM takes of its host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostUsage {
+    /// What its VMM has in the host's memory; none when there is no VMM.
+    pub memory: Option<HostMemory>,
+    /// What its own disk takes of the host's.
+    pub disk_bytes: u64,
+}
+
+/// What a VMM has in its host's memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostMemory {
+    /// Pages that it shares with other clones count by their share (PSS).
+    pub proportional_bytes: u64,
+    /// All of its pages (RSS).
+    pub resident_bytes: u64,
+    /// Pages that it shares with nobody.
+    pub private_bytes: u64,
+}
+
+/// What a VM says on its console.
+#[derive(Debug)]
+pub struct ConsoleStream {
+    /// What it has said.
+    pub said: ConsolePiece,
+    /// What it says from then on: at most 4 pieces wait, and what a reader is too slow for is missed. It ends with
+    /// the VMM; none when it is not followed.
+    pub more: Option<mpsc::Receiver<ConsolePiece>>,
+}
+
+/// A piece of what a VM says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsolePiece {
+    /// How many bytes came before it that are no longer kept.
+    pub missed_bytes: u64,
+    /// The bytes.
+    pub bytes: Bytes,
 }
 
 /// A VM's state changed by itself.

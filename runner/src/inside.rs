@@ -1,6 +1,8 @@
 //! What is done inside a VM that stays besides running a program.
 
-use thaw_pool_manager::{ExecError, GuestStream, InsideRequest, StreamEvent, vmm::protocol::Reply};
+use thaw_pool_manager::{
+    ExecError, ExecRequest, GuestStream, InsideRequest, StreamEvent, vmm::protocol::Reply,
+};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{Runner, VmError, VmPass};
@@ -10,11 +12,16 @@ use crate::{Runner, VmError, VmPass};
 pub struct RunningInside {
     /// Its data.
     pub stream: GuestStream,
-    _pass: VmPass,
-    _permit: OwnedSemaphorePermit,
+    pass: VmPass,
+    permit: OwnedSemaphorePermit,
 }
 
 impl RunningInside {
+    /// Taken apart; the operation goes on, and the VM stays awake, for as long as the parts are there.
+    pub(crate) fn into_parts(self) -> (GuestStream, VmPass, OwnedSemaphorePermit) {
+        (self.stream, self.pass, self.permit)
+    }
+
     /// The next event; the last is `Done` or an error.
     ///
     /// # Errors
@@ -47,9 +54,24 @@ impl Runner {
         let stream = self.node().inside(pass.id(), request).await?;
         Ok(RunningInside {
             stream,
-            _pass: pass,
-            _permit: permit,
+            pass,
+            permit,
         })
+    }
+
+    /// Starts a program in the background of a VM that stays; the VM's environment comes before its own.
+    ///
+    /// # Errors
+    /// See [`VmError`].
+    pub async fn vm_start(
+        &self,
+        id_or_name: &str,
+        mut exec: ExecRequest,
+    ) -> Result<Reply, VmError> {
+        let pass = self.enter(id_or_name).await?;
+        pass.add_env(&mut exec);
+        let request = InsideRequest::Start(Box::new(exec));
+        self.vm_reply(pass.id().as_str(), request).await
     }
 
     /// Does something inside a VM that stays that carries no data, and returns its reply.

@@ -21,6 +21,7 @@ mod guard;
 mod inside;
 mod metadata;
 mod open;
+mod port;
 mod runner;
 mod snapshots;
 mod store;
@@ -34,11 +35,12 @@ pub use events::{Event, EventKind, KEPT_EVENTS, Subscription, Told};
 pub use exec::{ExecCall, RunningExec};
 pub use inside::RunningInside;
 pub use metadata::{MAX_METADATA_BYTES, Metadata, MetadataTooLarge};
+pub use port::VmPort;
 pub use runner::Runner;
 pub use snapshots::{SnapshotChange, SnapshotInfo, TakeSnapshot};
 pub use store::{Store, StoreError};
 pub use thaw_pool_manager as node;
 pub use vms::{
     BadCursor, CreateVm, Cursor, ForkVm, ForkedVms, Page, PausedBy, VmChange, VmFilter, VmInfo,
-    VmPass, VmSource, VmStateKind, VmStatus,
+    VmPass, VmSource, VmStateKind, VmStatus, VmUsage,
 };

@@ -1,9 +1,6 @@
 //! What the API calls.
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Weak};
 
 use thaw_pool_manager::{
     ExecError, ExecEvent, ExecProgram, ExecRequest, Lease, LeaseError, LeaseRequest, Node,
@@ -47,7 +44,8 @@ struct Inner {
     events: Events,
     limits: RunnerLimits,
     execs: Arc<Semaphore>,
-    shutting_down: AtomicBool,
+    /// What is new is refused, and who follows something is told that no more comes.
+    refusing: CancellationToken,
     /// Ends minders and followers.
     stopping: CancellationToken,
     /// Minders, followers, and work that goes on without its caller: at most two for each VM, one for each
@@ -71,7 +69,7 @@ impl Runner {
             events: Events::new(),
             limits,
             execs: Arc::new(Semaphore::new(limits.execs as usize)),
-            shutting_down: AtomicBool::new(false),
+            refusing: CancellationToken::new(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }))
@@ -84,7 +82,7 @@ impl Runner {
 
     /// Whether [`Runner::refuse_more`] or [`Runner::shut_down`] was called.
     pub fn is_shutting_down(&self) -> bool {
-        self.0.shutting_down.load(Ordering::Relaxed)
+        self.0.refusing.is_cancelled()
     }
 
     /// Follows what happens to VMs and snapshots from now on, or from behind the event of this number.
@@ -127,9 +125,7 @@ impl Runner {
     ) -> Result<RunningExec, VmError> {
         let permit = self.admit_into_vm()?;
         let pass = self.enter(id_or_name).await?;
-        let own = std::mem::take(&mut exec.env);
-        exec.env.extend(pass.env().clone());
-        exec.env.extend(own);
+        pass.add_env(&mut exec);
         let handle = self.0.node.exec(pass.id(), exec).await?;
         Ok(RunningExec::reused(handle, pass, permit))
     }
@@ -144,9 +140,28 @@ impl Runner {
         })
     }
 
+    /// Lets something go on that holds a [`VmPort`](crate::VmPort), which bounds how many there are. It ends with
+    /// [`Runner::shut_down`] at the latest.
+    pub fn tend(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.0.stopping.clone();
+        self.0.tasks.spawn(async move {
+            stopping.run_until_cancelled(work).await;
+        });
+    }
+
+    /// Ends when [`Runner::shut_down`] is called, for those who hold on to something inside a VM.
+    pub async fn stopped(&self) {
+        self.0.stopping.cancelled().await;
+    }
+
+    /// Ends when [`Runner::refuse_more`] or [`Runner::shut_down`] is called, for those who follow something.
+    pub async fn refusing(&self) {
+        self.0.refusing.cancelled().await;
+    }
+
     /// Refuses what is new from now on, and tells those who follow events that no more come.
     pub fn refuse_more(&self) {
-        self.0.shutting_down.store(true, Ordering::Relaxed);
+        self.0.refusing.cancel();
         self.0.events.close();
     }
 

@@ -2,11 +2,13 @@
 
 mod info;
 mod progress;
+mod usage;
 mod vm;
 mod wish;
 
 pub(crate) use info::{image, pool, start_kind, template};
 pub(crate) use progress::progress;
+pub(crate) use usage::usage;
 pub(crate) use vm::{
     Paging, forked, lifecycle_event, metadata, snapshot, vm, vm_state_kind, wanted_metadata,
 };

@@ -15,9 +15,11 @@ mod finish;
 mod request;
 mod route;
 mod run;
+mod socket;
 mod text;
 
 pub(crate) use account::Outcome;
 pub(crate) use request::checked;
 pub(crate) use route::{__path_exec, exec, run_and_answer};
-pub(crate) use text::Text;
+pub(crate) use socket::{__path_exec_socket, __path_terminal, exec_socket, terminal};
+pub(crate) use text::{Text, text};

@@ -47,7 +47,7 @@ impl Text {
 }
 
 /// All of a stream as text.
-pub(super) fn text(bytes: &[u8], encoding: Encoding) -> String {
+pub(crate) fn text(bytes: &[u8], encoding: Encoding) -> String {
     match encoding {
         Encoding::Utf8 => String::from_utf8_lossy(bytes).into_owned(),
         Encoding::Base64 => STANDARD.encode(bytes),

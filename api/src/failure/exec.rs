@@ -54,6 +54,8 @@ fn code_of(kind: FailureKind) -> ErrorCode {
         FailureKind::NameTooLong => ErrorCode::PathTooLong,
         FailureKind::BadData => ErrorCode::BadContent,
         FailureKind::CutOff => ErrorCode::BodyCutOff,
+        FailureKind::NoSuchExec => ErrorCode::ExecNotFound,
+        FailureKind::ConnectionRefused => ErrorCode::PortRefused,
         FailureKind::Wake | FailureKind::System | FailureKind::Unknown => ErrorCode::GuestFailed,
     }
 }
@@ -74,6 +76,10 @@ fn refused(kind: FailureKind, answer: ApiError) -> ApiError {
         }
         FailureKind::NoSpace => answer.hint("remove files in the VM"),
         FailureKind::BadData => answer.hint("send a tar archive that is not compressed"),
+        FailureKind::NoSuchExec => answer.hint("`thaw vm execs` lists what is there"),
+        FailureKind::ConnectionRefused => {
+            answer.hint("start a server in the VM that listens on 127.0.0.1 or on all addresses")
+        }
         FailureKind::Exhausted => answer.hint("give the VM more with memory_mib"),
         _ => answer,
     }

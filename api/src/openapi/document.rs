@@ -4,8 +4,10 @@ use thaw_api_types as types;
 use utoipa::OpenApi;
 
 use crate::{
-    auth::http, events, exec, functions, health, images, inside::files, pools, snapshots,
-    templates, vms,
+    auth::http,
+    events, exec, functions, health, images,
+    inside::{self, execs, files, port},
+    pools, snapshots, templates, vms,
 };
 
 #[derive(OpenApi)]
@@ -31,12 +33,15 @@ use crate::{
         vms::pause, vms::resume, vms::stop, vms::start, vms::snapshot, vms::fork,
         snapshots::list, snapshots::find, snapshots::change, snapshots::remove,
         events::follow,
+        exec::exec_socket, exec::terminal,
         files::list, files::remove, files::read, files::write, files::pack, files::unpack,
         files::make_directory, files::move_file,
+        execs::start, execs::list, execs::find, execs::output, execs::signal, execs::remove,
+        port::proxy, port::tunnel, inside::usage, inside::logs,
         health::healthz, health::readyz, health::metrics,
     ),
-    components(schemas(types::ErrorCode, types::ExecExit, types::OutputChunk, types::ProgressEvent,
-        types::LifecycleEvent, types::MissedEvents)),
+    components(schemas(types::ErrorCode, types::ExecExit, types::OutputChunk, types::ExecSocketStart, types::SocketControl, types::SocketEnd, types::TunnelMessage, types::ProgressEvent,
+        types::LifecycleEvent, types::MissedEvents, types::MissedOutput)),
     tags(
         (name = "exec", description = "Run a program in a fresh VM"),
         (name = "images", description = "Root file systems"),

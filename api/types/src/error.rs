@@ -223,6 +223,14 @@ error_codes! {
     PathTooLong = "path_too_long", 422;
     /// What was sent is not what it should be, for example no tar archive.
     BadContent = "bad_content", 422;
+    /// No such program in the background of the VM.
+    ExecNotFound = "exec_not_found", 404;
+    /// Nothing listens on that port in the VM.
+    PortRefused = "port_refused", 502;
+    /// What listens on the port in the VM gave no HTTP answer.
+    PortNoAnswer = "port_no_answer", 502;
+    /// The connection to the port in the VM broke.
+    PortBroken = "port_broken", 502;
     /// No such function.
     FunctionNotFound = "function_not_found", 404;
     /// The function has no such version or alias.

@@ -4,6 +4,7 @@
 //! know. A request's `problems()` lists everything that is wrong with it at once.
 
 mod auth;
+mod background;
 mod check;
 #[cfg(feature = "client")]
 pub mod client;
@@ -19,13 +20,19 @@ mod pool;
 mod progress;
 mod scope;
 mod snapshot;
+pub mod socket;
 mod stream;
 mod template;
+mod usage;
 mod vm;
 
 pub use auth::{
     AuditEntry, AuditList, AuditQuery, CreateKeyRequest, CreatedKey, IdentityKind, KeyInfo,
     KeyList, LoginRequest, LogoutQuery, Whoami,
+};
+pub use background::{
+    BackgroundExec, BackgroundExecList, BackgroundOutput, MissedOutput, OutputQuery, SignalRequest,
+    StreamInfo,
 };
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::{EventsQuery, LifecycleEvent, LifecycleKind, MissedEvents};
@@ -50,9 +57,11 @@ pub use scope::{Scope, UnknownScope};
 pub use snapshot::{
     ChangeSnapshotRequest, SnapshotInfo, SnapshotList, SnapshotListQuery, TakeSnapshotRequest,
 };
+pub use socket::{ExecSocketStart, SocketControl, SocketEnd, TerminalSize, TunnelMessage};
 pub use stream::{ExecEvent, OutputChunk};
 pub use template::{EnsureTemplateRequest, RestoreFaults, TemplateInfo, TemplateList};
+pub use usage::{GuestUsage, HostMemory, HostUsage, VmUsage};
 pub use vm::{
     ChangeVmRequest, CreateVmRequest, ForkVmRequest, ForkVmResponse, PausedBy, VmInfo, VmList,
-    VmListQuery, VmState,
+    VmListQuery, VmLogsQuery, VmState,
 };

@@ -167,6 +167,19 @@ pub enum VmState {
     Stopped,
 }
 
+/// Which part of what a VM has said on its console is wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct VmLogsQuery {
+    /// Only so many lines at its end; all that is kept (64 KiB) when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<u32>,
+    /// Go on with what it says next, until it ends.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub follow: bool,
+}
+
 /// Why a VM is paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use thaw_api_types::VmState;
 
-use super::{Connection, VmCopy};
+use super::{Connection, VmCopy, VmExec, VmForward, VmKill, VmLogs, VmOutput, VmTerminal, VmUsage};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Vm {
@@ -40,6 +40,23 @@ pub(crate) enum Vm {
     },
     /// Copy files and folders into and out of one.
     Cp(VmCopy),
+    /// Run a program in one, with its output as it comes.
+    Exec(VmExec),
+    /// List the programs in the background of one.
+    Execs(OneVm),
+    /// Print what a program in the background has written.
+    Output(VmOutput),
+    /// Send a signal to a program in the background, or forget it.
+    Kill(VmKill),
+    /// Open a terminal in one.
+    Terminal(VmTerminal),
+    /// Let programs here connect to a port in one.
+    Forward(VmForward),
+    /// Show what VMs use: CPU time, memory, disk, processes.
+    #[command(visible_alias = "stats")]
+    Usage(VmUsage),
+    /// Print what one has said on its console.
+    Logs(VmLogs),
     /// Make more VMs that begin where this one is now, and print their ids.
     Fork(VmFork),
     /// Take a snapshot of one, and print the snapshot's id.

@@ -65,7 +65,7 @@ pub(super) async fn follow(mut stream: ExecStream, timings: bool) -> Result<Exit
     }
 }
 
-fn write(to: &mut dyn std::io::Write, chunk: &OutputChunk) -> Result<()> {
+pub(super) fn write(to: &mut dyn std::io::Write, chunk: &OutputChunk) -> Result<()> {
     let bytes = match chunk.encoding {
         Encoding::Base64 => STANDARD.decode(&chunk.data).context("reading output")?,
         Encoding::Utf8 => bail!("the server sent text where bytes were asked for"),
@@ -75,7 +75,8 @@ fn write(to: &mut dyn std::io::Write, chunk: &OutputChunk) -> Result<()> {
     Ok(())
 }
 
-fn tell(exit: &ExecExit, timings: bool) {
+/// Tells what a caller should know besides the output.
+pub(super) fn tell(exit: &ExecExit, timings: bool) {
     if exit.stdout_truncated || exit.stderr_truncated {
         output::note("thaw: the output was longer than the limit; the rest was thrown away");
     }

@@ -19,6 +19,7 @@
 //! version; data payloads are raw bytes. The guest's side is never trusted: every length is checked
 //! against [`MAX_FRAME_BYTES`] before a byte is buffered.
 
+mod background;
 mod files;
 mod frame;
 mod function;
@@ -27,6 +28,9 @@ mod message;
 mod path;
 mod secret_bytes;
 
+pub use background::{
+    BackgroundExec, BackgroundOperation, ExecEnd, ExecId, OutputPiece, OutputStream, StreamInfo,
+};
 pub use files::{FileInfo, FileKind, FileOperation};
 pub use frame::{Frame, FrameDecoder, FrameError, FrameKind, MAX_FRAME_BYTES, encode, encode_json};
 pub use function::{

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FileInfo, FileOperation, Handover, Invoke, LoadFunction, SecretBytes};
+use crate::{
+    BackgroundExec, BackgroundOperation, FileInfo, FileOperation, Handover, Invoke, LoadFunction,
+    SecretBytes,
+};
 
 /// The first frame of every stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +53,15 @@ pub enum Request {
     Usage,
     /// Do something with the guest's files; see [`FileOperation`] for what it replies.
     Files(FileOperation),
+    /// Do something with programs in the background; see [`BackgroundOperation`] for what it replies.
+    Background(BackgroundOperation),
+    /// Connect to a port of the guest itself: `Begun` with [`Reply::Connected`], then `Data` both ways; `DataEnd`
+    /// closes one side's half. Replies [`Reply::Done`] when both halves are closed. Where nothing listens it is
+    /// [`FailureKind::ConnectionRefused`].
+    Dial {
+        /// The port, of 127.0.0.1, or of ::1 where nothing listens there.
+        port: u16,
+    },
     /// Get ready to be frozen into a template: start interpreters, go once through the paths that
     /// will be taken, write back and drop what need not be kept; replies [`Reply::Done`].
     Prepare {
@@ -232,6 +244,15 @@ pub enum Reply {
         /// There are entries after the last one that was sent.
         more: bool,
     },
+    /// A program in the background as it is now.
+    Exec(BackgroundExec),
+    /// All programs in the background.
+    Execs {
+        /// They, the oldest first.
+        execs: Vec<BackgroundExec>,
+    },
+    /// The port has taken the connection.
+    Connected,
     /// It is done.
     Done,
 }
@@ -323,6 +344,10 @@ pub enum FailureKind {
     BadData,
     /// The data ended before they were whole.
     CutOff,
+    /// There is no such program in the background.
+    NoSuchExec,
+    /// Nothing listens on the port.
+    ConnectionRefused,
     /// Anything else that the guest's system refused.
     System,
     /// A kind of a later version.
@@ -346,6 +371,30 @@ mod tests {
         assert_eq!(exec.program, Program::Argv(vec!["true".into()]));
         assert_eq!(exec.timeout_ms, None);
         assert!(opening.wake.is_none());
+    }
+
+    #[test]
+    fn every_kind_of_reply_can_be_written_and_read() {
+        let exec = BackgroundExec {
+            id: crate::ExecId(7),
+            command: "true".into(),
+            started_at_ms: 1,
+            end: None,
+            stdout: crate::StreamInfo::default(),
+            stderr: crate::StreamInfo::default(),
+        };
+        for reply in [
+            Reply::Usage(GuestUsage::default()),
+            Reply::Listed { more: true },
+            Reply::Exec(exec.clone()),
+            Reply::Execs { execs: vec![exec] },
+            Reply::Execs { execs: Vec::new() },
+            Reply::Connected,
+            Reply::Done,
+        ] {
+            let json = serde_json::to_vec(&reply).unwrap();
+            assert_eq!(serde_json::from_slice::<Reply>(&json).unwrap(), reply);
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod user;
 pub(crate) use custody::{Custody, Keeper, LastWill};
 pub(crate) use inlet::Inlet;
 pub(crate) use program::resolve;
-pub(crate) use request::exec;
+pub(crate) use request::{Started, exec, start_apart};
 pub(crate) use run::{Limits, Running, Subject};
 pub(crate) use streams::{Streams, null};
 pub(crate) use tap::{Leftovers, Tap, scratch};

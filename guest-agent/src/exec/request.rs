@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{Custody, Limits, Running, Streams, Subject, resolve};
 use crate::{
     failure::OperationError,
-    process::Children,
+    process::{Child, Children},
     wire::{WireReader, WireWriter},
 };
 
@@ -35,6 +35,38 @@ fn start(
     began: Instant,
     children: &Children,
 ) -> Result<Running, OperationError> {
+    let Started {
+        child,
+        streams,
+        limits,
+    } = start_apart(exec, children)?;
+    let spawn_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Ok(Running {
+        subject: Subject::Child(child),
+        streams,
+        limits,
+        timings: GuestTimings {
+            wake_us,
+            spawn_us,
+            run_us: 0,
+        },
+    })
+}
+
+/// A program that has been started and that nobody attends to yet. Dropping it kills its group.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) child: Child,
+    pub(crate) streams: Streams,
+    /// Its time counts already.
+    pub(crate) limits: Limits,
+}
+
+/// Starts a program for whoever attends to it.
+///
+/// # Errors
+/// Nothing runs then.
+pub(crate) fn start_apart(exec: &Exec, children: &Children) -> Result<Started, OperationError> {
     let mut launch = resolve(exec)?;
     let limit = exec.output_limit_bytes;
     let (streams, fds) = match exec.pty {
@@ -48,16 +80,10 @@ fn start(
     let child = launch
         .start(children)
         .map_err(|error| OperationError::launch(&error, name(exec), cwd(exec)))?;
-    let spawn_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Ok(Running {
-        subject: Subject::Child(child),
+    Ok(Started {
+        child,
         streams,
         limits: Limits::new(exec.timeout_ms),
-        timings: GuestTimings {
-            wake_us,
-            spawn_us,
-            run_us: 0,
-        },
     })
 }
 

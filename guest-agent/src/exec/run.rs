@@ -179,10 +179,12 @@ impl Running {
                 // How it ended is of no interest to anybody.
                 _ = subject.wait() => break,
                 () = streams.stdin.push(), if streams.stdin.is_waiting() => {}
-                () = streams.stdout.readable() => streams.stdout.discard(&mut scratch),
+                () = streams.stdout.readable() => {
+                    streams.stdout.read_now(&mut scratch);
+                }
                 () = readable(streams.stderr.as_ref()) => {
                     if let Some(stderr) = &mut streams.stderr {
-                        stderr.discard(&mut scratch);
+                        stderr.read_now(&mut scratch);
                     }
                 }
             }

@@ -80,16 +80,34 @@ impl Tap {
         self.take(got, scratch, out)
     }
 
-    /// Throws away what can be read now.
-    pub(crate) fn discard(&mut self, scratch: &mut [u8]) {
-        let Some(fd) = &self.fd else { return };
+    /// Reads what can be read now, whatever may be sent; returns how much that is.
+    pub(crate) fn read_now(&mut self, scratch: &mut [u8]) -> usize {
+        let Some(fd) = &self.fd else { return 0 };
         let got = fd.try_io(Interest::READABLE, |fd| {
             read(fd, scratch).map_err(io::Error::from)
         });
         match got {
             Ok(0) => self.fd = None,
-            Err(error) if !is_passing(&error) => self.fd = None,
-            Ok(_) | Err(_) => {}
+            Ok(bytes) => return bytes,
+            Err(error) if is_passing(&error) => {}
+            Err(_) => self.fd = None,
+        }
+        0
+    }
+
+    /// Reads what lies in the stream after its program has ended, as [`forward_rest`](Self::forward_rest) does.
+    pub(crate) fn read_rest(&mut self, scratch: &mut [u8], mut take: impl FnMut(&[u8])) {
+        let mut left = MAX_LEFT_BYTES;
+        while let (Some(fd), true) = (&self.fd, left > 0) {
+            match read(fd.get_ref(), scratch) {
+                Ok(bytes) if bytes > 0 => {
+                    left = left.saturating_sub(bytes);
+                    take(&scratch[..bytes]);
+                }
+                Err(Errno::EAGAIN) => break,
+                Err(Errno::EINTR) => {}
+                Ok(_) | Err(_) => self.fd = None,
+            }
         }
     }
 

@@ -2,27 +2,51 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use thaw_vmm::protocol::{FileOperation, Reply, Request};
+use thaw_image::ImageConfig;
+use thaw_vmm::protocol::{BackgroundOperation, FileOperation, Reply, Request};
 use tokio::sync::mpsc;
 
-use crate::ExecError;
+use crate::{ExecError, ExecRequest, exec_request::agent_request};
 
 /// Something to do inside a VM.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InsideRequest {
     /// Do something with its files.
     Files(FileOperation),
     /// Say what is used.
     Usage,
+    /// Start a program in the background, which has neither standard input nor a terminal.
+    Start(Box<ExecRequest>),
+    /// Do something with the programs in the background.
+    Background(BackgroundOperation),
+    /// Connect to a port of the guest itself.
+    Dial {
+        /// The port.
+        port: u16,
+    },
 }
 
 impl InsideRequest {
-    pub(crate) fn into_agent_request(self) -> Request {
-        match self {
+    /// What the agent is told; what a program's caller leaves open comes from the image.
+    ///
+    /// # Errors
+    /// [`ExecError::BadRequest`].
+    pub(crate) fn into_agent_request(self, config: &ImageConfig) -> Result<Request, ExecError> {
+        Ok(match self {
+            Self::Start(request) => match agent_request(config, *request)? {
+                Request::Exec(exec) => Request::Background(BackgroundOperation::Start { exec }),
+                _ => {
+                    return Err(ExecError::BadRequest(
+                        "code can't run in the background; name a program",
+                    ));
+                }
+            },
+            Self::Background(operation) => Request::Background(operation),
             Self::Files(operation) => Request::Files(operation),
             Self::Usage => Request::Usage,
-        }
+            Self::Dial { port } => Request::Dial { port },
+        })
     }
 }
 

@@ -22,11 +22,13 @@
 mod adopt;
 mod boot;
 mod change;
+mod console;
 mod folders;
 mod follow;
 mod keep;
 mod node;
 mod table;
+mod usage;
 mod vm;
 
 pub(crate) use table::{KeptSetup, KeptVms, Leases};

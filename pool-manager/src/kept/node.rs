@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
-use crate::{KeptVm, LeaseId, LocalNode, NodeVms, VmError, VmEvent};
+use crate::{ConsoleStream, HostUsage, KeptVm, LeaseId, LocalNode, NodeVms, VmError, VmEvent};
 
 #[async_trait]
 impl NodeVms for LocalNode {
@@ -29,6 +29,14 @@ impl NodeVms for LocalNode {
 
     async fn boot(&self, lease: &LeaseId) -> Result<(), VmError> {
         self.kept_vms().boot(lease).await
+    }
+
+    async fn host_usage(&self, lease: &LeaseId) -> Result<HostUsage, VmError> {
+        self.kept_vms().host_usage(lease).await
+    }
+
+    async fn console(&self, lease: &LeaseId, follow: bool) -> Result<ConsoleStream, VmError> {
+        self.kept_vms().console(lease, follow)
     }
 
     fn vm_events(&self) -> broadcast::Receiver<VmEvent> {

@@ -1,9 +1,9 @@
 //! One VM that stays.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use thaw_image::{ImageConfig, ImagePin};
-use thaw_vmm::Shape;
+use thaw_vmm::{Console, Machine, Shape};
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +38,10 @@ impl Phase {
         }
     }
 
+    fn console(&self) -> Option<Console> {
+        Some(self.leased()?.machine()?.console())
+    }
+
     fn state(&self) -> VmState {
         match self {
             Self::Running(_) => VmState::Running,
@@ -55,6 +59,8 @@ pub(super) struct Vm {
     phase: Mutex<Phase>,
     /// What it does, for those who only want to know.
     state: watch::Sender<VmState>,
+    /// Of its last VMM, or of the one that it has; none when this daemon has not seen one.
+    console: std::sync::Mutex<Option<Console>>,
     /// Cancelled when it is released: whoever changes it gives up.
     pub(super) released: CancellationToken,
     /// Keeps the image from being removed; none where it is missing, and then the VM can't be booted.
@@ -66,6 +72,7 @@ impl Vm {
         Arc::new(Self {
             facts,
             state: watch::Sender::new(phase.state()),
+            console: std::sync::Mutex::new(phase.console()),
             phase: Mutex::new(phase),
             released: CancellationToken::new(),
             _image: image,
@@ -84,12 +91,27 @@ impl Vm {
         }
     }
 
+    /// What it says, or said last.
+    pub(super) fn console(&self) -> Option<Console> {
+        self.lock_console().clone()
+    }
+
+    fn lock_console(&self) -> std::sync::MutexGuard<'_, Option<Console>> {
+        // It is only ever set as a whole.
+        self.console.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits for the turn to change the VM.
     pub(super) async fn turn(&self) -> Turn<'_> {
         Turn {
             vm: self,
             phase: self.phase.lock().await,
         }
+    }
+
+    /// Its machine, while there is a VMM; waits for a change that is under way.
+    pub(super) async fn machine(&self) -> Option<Arc<dyn Machine>> {
+        self.phase.lock().await.leased()?.machine()
     }
 
     /// Does something for as long as the VM is not released.
@@ -114,6 +136,9 @@ impl Turn<'_> {
     }
 
     pub(super) fn set(&mut self, phase: Phase) {
+        if let Some(console) = phase.console() {
+            *self.vm.lock_console() = Some(console);
+        }
         self.vm.state.send_replace(phase.state());
         *self.phase = phase;
     }

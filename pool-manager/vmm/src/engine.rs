@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use thaw_guest_protocol::Handover;
 
 use crate::{
-    AdoptError, AdoptSpec, BaseMemory, BootSpec, CaptureError, ControlError, EndWatch, Frozen,
-    GuestConnection, MachineSnapshot, MemoryFigures, ProcessMark, RestoreError, ShellSpec,
+    AdoptError, AdoptSpec, BaseMemory, BootSpec, CaptureError, Console, ControlError, EndWatch,
+    Frozen, GuestConnection, MachineSnapshot, MemoryFigures, ProcessMark, RestoreError, ShellSpec,
     StartError, VmmEnd, VmmId,
 };
 
@@ -163,8 +163,8 @@ pub trait Machine: Send + Sync + fmt::Debug {
     /// What the process uses of the host's memory.
     async fn memory(&self) -> std::io::Result<MemoryFigures>;
 
-    /// The last output of the guest's console, at most 64 KiB, lossy UTF-8.
-    fn console(&self) -> String;
+    /// What the guest says on its console; there is something to it after the machine's end, too.
+    fn console(&self) -> Console;
 
     /// Kills the process and returns when it is reaped.
     async fn kill(self: Box<Self>) -> VmmEnd;

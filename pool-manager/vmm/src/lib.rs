@@ -16,6 +16,7 @@
 //! [outlive](Machine::outlive) its daemon is let go instead, and [`Engine::adopt`] takes it up again. Only this crate knows
 //! QEMU, its control protocol, uids of VMMs and the guest's transport.
 
+mod console;
 mod disk;
 mod disk_moment;
 mod end;
@@ -37,6 +38,7 @@ mod spec;
 mod sys;
 mod tools;
 
+pub use console::{Console, ConsolePart};
 pub use disk::{DiskError, ScratchDisk, copy_extents};
 pub use disk_moment::DiskMoment;
 pub use end::{EndKind, EndWatch, VmmEnd};

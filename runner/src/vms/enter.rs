@@ -9,7 +9,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use thaw_pool_manager::LeaseId;
+use thaw_pool_manager::{ExecRequest, LeaseId};
 
 use super::{PausedBy, Vm, VmStatus, vm::Gate};
 use crate::{EventKind, Runner, VmError};
@@ -28,9 +28,11 @@ impl VmPass {
         self.vm.id()
     }
 
-    /// The environment of every program in the VM, to be put before a program's own.
-    pub fn env(&self) -> &BTreeMap<String, String> {
-        &self.env
+    /// Puts the environment of every program in the VM before a program's own.
+    pub(crate) fn add_env(&self, exec: &mut ExecRequest) {
+        let own = std::mem::take(&mut exec.env);
+        exec.env.extend(self.env.clone());
+        exec.env.extend(own);
     }
 }
 

@@ -16,6 +16,7 @@
 //! is killed in between finds the truth on the node when it starts again.
 
 mod change;
+mod console;
 mod create;
 mod enter;
 mod find;
@@ -24,6 +25,7 @@ mod fork;
 mod info;
 mod mind;
 mod state;
+mod usage;
 mod vm;
 
 pub use change::VmChange;
@@ -33,4 +35,5 @@ pub(crate) use find::page;
 pub use find::{BadCursor, Cursor, Page, VmFilter, VmStateKind};
 pub use fork::{ForkVm, ForkedVms};
 pub use info::{PausedBy, VmInfo, VmStatus};
+pub use usage::VmUsage;
 pub(crate) use vm::{Turn, Vm};

@@ -8,11 +8,11 @@ use std::{
 };
 
 use thaw_runner::node::{
-    AddImage, AdminError, BakeFunction, ExecError, ExecHandle, ExecRequest, Fork, GuestStream,
-    ImageInfo, InsideRequest, InvokeHandle, InvokeRequest, KeptVm, Lease, LeaseError, LeaseId,
-    LeaseRequest, LocalNode, Node, NodeFigures, NodeFunctions, NodeSnapshots, NodeVms, PoolInfo,
-    PoolSettings, SnapshotError, SnapshotId, SnapshotInfo, StoredSnapshot, TemplateId,
-    TemplateInfo, TemplateSelector, VmError, VmEvent, image::ProgressSink,
+    AddImage, AdminError, BakeFunction, ConsoleStream, ExecError, ExecHandle, ExecRequest, Fork,
+    GuestStream, HostUsage, ImageInfo, InsideRequest, InvokeHandle, InvokeRequest, KeptVm, Lease,
+    LeaseError, LeaseId, LeaseRequest, LocalNode, Node, NodeFigures, NodeFunctions, NodeSnapshots,
+    NodeVms, PoolInfo, PoolSettings, SnapshotError, SnapshotId, SnapshotInfo, StoredSnapshot,
+    TemplateId, TemplateInfo, TemplateSelector, VmError, VmEvent, image::ProgressSink,
 };
 use tokio::sync::broadcast;
 
@@ -149,6 +149,14 @@ impl NodeVms for Double {
 
     async fn boot(&self, lease: &LeaseId) -> Result<(), VmError> {
         self.inner.boot(lease).await
+    }
+
+    async fn host_usage(&self, lease: &LeaseId) -> Result<HostUsage, VmError> {
+        self.inner.host_usage(lease).await
+    }
+
+    async fn console(&self, lease: &LeaseId, follow: bool) -> Result<ConsoleStream, VmError> {
+        self.inner.console(lease, follow).await
     }
 
     fn vm_events(&self) -> broadcast::Receiver<VmEvent> {

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     error::ApiError,
     inside::data::{begun, download, nonsense, upload},
+    named::Named,
     state::App,
 };
 
@@ -41,7 +42,7 @@ use crate::{
 )]
 pub(crate) async fn pack(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
     mut query: Query,
 ) -> Result<Response, ApiError> {
     let path = query.path();
@@ -93,7 +94,7 @@ fn disposition(name: &str) -> HeaderValue {
 )]
 pub(crate) async fn unpack(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
     mut query: Query,
     body: Body,
 ) -> Result<Json<FileInfo>, ApiError> {

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     error::ApiError,
     inside::data::{begun, download, nonsense, upload},
+    named::Named,
     state::App,
 };
 
@@ -45,7 +46,7 @@ use crate::{
 )]
 pub(crate) async fn read(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
     headers: HeaderMap,
     mut query: Query,
 ) -> Result<Response, ApiError> {
@@ -128,7 +129,7 @@ pub(crate) async fn read(
 )]
 pub(crate) async fn write(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
     mut query: Query,
     body: Body,
 ) -> Result<Json<FileInfo>, ApiError> {

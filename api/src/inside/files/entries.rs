@@ -1,10 +1,6 @@
 //! Folders and their entries: listed, made, moved, removed.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use thaw_api_types::{
     ErrorBody, FileInfo, FileListing, MakeDirectoryRequest, MoveFileRequest, limits,
 };
@@ -22,6 +18,7 @@ use crate::{
     error::ApiError,
     failure,
     inside::data::{begun, nonsense},
+    named::Named,
     state::App,
 };
 
@@ -49,7 +46,7 @@ const MAX_PAGE_BYTES: usize = 64 << 20;
 )]
 pub(crate) async fn list(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
     mut query: Query,
 ) -> Result<Json<FileListing>, ApiError> {
     let path = query.path();
@@ -117,7 +114,7 @@ async fn collect(mut running: RunningInside) -> Result<(Vec<FileInfo>, bool), Ap
 )]
 pub(crate) async fn make_directory(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
     JsonBody(request): JsonBody<MakeDirectoryRequest>,
 ) -> Result<(StatusCode, Json<FileInfo>), ApiError> {
     let mut problems = Vec::new();
@@ -150,7 +147,7 @@ pub(crate) async fn make_directory(
 )]
 pub(crate) async fn move_file(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
     JsonBody(request): JsonBody<MoveFileRequest>,
 ) -> Result<Json<FileInfo>, ApiError> {
     let mut problems = Vec::new();
@@ -184,7 +181,7 @@ pub(crate) async fn move_file(
 )]
 pub(crate) async fn remove(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
     mut query: Query,
 ) -> Result<StatusCode, ApiError> {
     let path = query.path();

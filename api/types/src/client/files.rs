@@ -53,6 +53,10 @@ pub struct Download {
 }
 
 impl Download {
+    pub(super) fn new(response: Response) -> Self {
+        Self { response }
+    }
+
     /// How many come in all, where that is known.
     pub fn length_bytes(&self) -> Option<u64> {
         self.response.content_length()
@@ -117,7 +121,7 @@ impl Client {
             url.push_str(&format!("&length={length}"));
         }
         let response = self.answer(self.request(Method::GET, &url)).await?;
-        Ok(Download { response })
+        Ok(Download::new(response))
     }
 
     /// Writes a file. It changes only when all of the content has come.
@@ -150,7 +154,7 @@ impl Client {
     pub async fn pack_files(&self, vm: &str, path: &[u8]) -> Result<Download, ClientError> {
         let url = url(vm, "/archive", path);
         let response = self.answer(self.request(Method::GET, &url)).await?;
-        Ok(Download { response })
+        Ok(Download::new(response))
     }
 
     /// Unpacks a tar archive into a folder.

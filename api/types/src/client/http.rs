@@ -119,9 +119,19 @@ impl Client {
 
     /// Sends a request and returns an answer of success.
     pub(super) async fn answer(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        self.answer_with(request, |status| status.is_success())
+            .await
+    }
+
+    /// Sends a request and returns an answer whose status is good.
+    pub(super) async fn answer_with(
+        &self,
+        request: RequestBuilder,
+        is_good: impl FnOnce(reqwest::StatusCode) -> bool,
+    ) -> Result<Response, ClientError> {
         let response = request.send().await.map_err(|source| self.failed(source))?;
         let status = response.status();
-        if status.is_success() {
+        if is_good(status) {
             return Ok(response);
         }
         let body = response.text().await.map_err(ClientError::Answer)?;

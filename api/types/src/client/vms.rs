@@ -2,10 +2,10 @@
 
 use reqwest::Method;
 
-use super::{Client, ClientError, admin::in_path};
+use super::{Client, ClientError, Download, admin::in_path};
 use crate::{
     ChangeVmRequest, CreateVmRequest, ForkVmRequest, ForkVmResponse, SnapshotInfo,
-    TakeSnapshotRequest, VmInfo, VmList, VmListQuery,
+    TakeSnapshotRequest, VmInfo, VmList, VmListQuery, VmLogsQuery, VmUsage,
 };
 
 impl Client {
@@ -118,6 +118,27 @@ impl Client {
     ) -> Result<ForkVmResponse, ClientError> {
         self.send_json(Method::POST, &path(id_or_name, "/fork"), request)
             .await
+    }
+
+    /// Says what a VM uses.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn vm_usage(&self, id_or_name: &str) -> Result<VmUsage, ClientError> {
+        self.get(&path(id_or_name, "/usage")).await
+    }
+
+    /// What a VM has said on its console, and what it says next where that is followed.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn vm_logs(
+        &self,
+        id_or_name: &str,
+        query: &VmLogsQuery,
+    ) -> Result<Download, ClientError> {
+        let request = self.request(Method::GET, &path(id_or_name, "/logs"));
+        Ok(Download::new(self.answer(request.query(query)).await?))
     }
 
     /// Ends a VM and forgets it.

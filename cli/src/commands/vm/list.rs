@@ -46,9 +46,16 @@ fn row(vm: &VmInfo) -> Vec<String> {
 
 fn state(vm: &VmInfo) -> &'static str {
     match (vm.state, vm.paused_by) {
-        (VmState::Running, _) => "running",
         (VmState::Paused, Some(PausedBy::Idle)) => "idle",
-        (VmState::Paused, _) => "paused",
-        (VmState::Stopped, _) => "stopped",
+        (state, _) => state_word(state),
+    }
+}
+
+/// A state as people read it.
+pub(super) fn state_word(state: VmState) -> &'static str {
+    match state {
+        VmState::Running => "running",
+        VmState::Paused => "paused",
+        VmState::Stopped => "stopped",
     }
 }

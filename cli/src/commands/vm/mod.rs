@@ -1,11 +1,20 @@
 //! `thaw vm`
 
+mod attend;
+mod background;
 mod cp;
 mod create;
+mod exec;
 mod fork;
+mod forward;
 mod list;
 mod local;
+mod logs;
 mod place;
+mod stdin;
+mod terminal;
+mod tty;
+mod usage;
 
 use anyhow::Result;
 use thaw_api_types::{ChangeVmRequest, TakeSnapshotRequest, VmInfo};
@@ -27,6 +36,14 @@ pub(super) async fn run(vm: Vm) -> Result<Exit> {
     match vm {
         Vm::Create(wanted) => create::run(wanted).await,
         Vm::Cp(copy) => cp::run(copy).await,
+        Vm::Exec(wanted) => exec::run(wanted).await,
+        Vm::Execs(wanted) => background::list(wanted).await,
+        Vm::Output(wanted) => background::output(wanted).await,
+        Vm::Kill(wanted) => background::kill(wanted).await,
+        Vm::Terminal(wanted) => terminal::run(wanted).await,
+        Vm::Forward(wanted) => forward::run(wanted).await,
+        Vm::Logs(wanted) => logs::run(wanted).await,
+        Vm::Usage(wanted) => usage::run(wanted).await,
         Vm::Ls(wanted) => list::run(wanted).await,
         Vm::Fork(wanted) => fork::run(wanted).await,
         Vm::Inspect(OneVm { vm, connection }) => {

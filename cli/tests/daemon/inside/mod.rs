@@ -1,4 +1,9 @@
 //! What happens inside a machine, over HTTP and through the commands, in a real one.
 
+mod background;
 mod files;
+mod logs;
+mod ports;
+mod terminals;
+mod usage;
 mod world;

@@ -48,8 +48,9 @@ impl World {
         world
     }
 
+    #[track_caller]
     pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        let limit = Duration::from_secs(120);
+        let limit = Duration::from_secs(60);
         self.runtime
             .block_on(async { tokio::time::timeout(limit, future).await })
             .expect("it took too long")

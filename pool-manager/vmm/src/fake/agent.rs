@@ -20,7 +20,7 @@ use super::{
     engine::{Shared, pass},
     functions,
     machine::FakeProcess,
-    programs,
+    ports, programs,
 };
 use crate::EndKind;
 
@@ -119,11 +119,12 @@ async fn operate(stream: Stream, mut guest: Guest) {
                 .process
                 .end(EndKind::Exited(0), "reboot: Power down\n");
         }
-        Request::Usage | Request::Files(_) => {
+        Request::Dial { port } => ports::dial(port, input, &mut output).await,
+        Request::Usage | Request::Files(_) | Request::Background(_) => {
             output
                 .fail(
                     FailureKind::System,
-                    "a fake guest has no files and no figures",
+                    "a fake guest has no files, no figures and no background",
                 )
                 .await
         }

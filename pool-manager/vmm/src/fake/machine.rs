@@ -25,9 +25,9 @@ use super::{
     engine::{FROZEN_MARK, Shared, pass},
 };
 use crate::{
-    BaseMemory, CaptureError, ControlError, EndKind, EndWatch, Frozen, GuestConnection, Machine,
-    MachineSnapshot, MemoryFigures, ProcessMark, RestoreError, Shape, Shell, VmmEnd, VmmId,
-    end::EndSender,
+    BaseMemory, CaptureError, Console, ControlError, EndKind, EndWatch, Frozen, GuestConnection,
+    Machine, MachineSnapshot, MemoryFigures, ProcessMark, RestoreError, Shape, Shell, VmmEnd,
+    VmmId, end::EndSender,
 };
 
 /// The device state of every frozen fake machine.
@@ -50,6 +50,8 @@ pub(super) struct FakeProcess {
     pub(super) scratch: File,
     /// What the last wake made of the guest's name.
     pub(super) hostname: watch::Sender<String>,
+    /// What it says on its console.
+    console: Console,
     /// What a program of the guest keeps in memory.
     pub(super) remembered: watch::Sender<String>,
 }
@@ -67,6 +69,7 @@ impl FakeProcess {
             running: watch::Sender::new(false),
             scratch,
             hostname: watch::Sender::new("frozen".to_owned()),
+            console: Console::default(),
             remembered: watch::Sender::new(String::new()),
         }
     }
@@ -85,6 +88,8 @@ impl FakeProcess {
             return;
         }
         self.gone.cancel();
+        self.console.push(console.as_bytes());
+        self.console.end();
         if let Some(engine) = self.engine.upgrade() {
             engine.forget(&self.id);
         }
@@ -338,8 +343,8 @@ impl Machine for FakeMachine {
         Ok(MemoryFigures::default())
     }
 
-    fn console(&self) -> String {
-        String::new()
+    fn console(&self) -> Console {
+        self.process.process.console.clone()
     }
 
     async fn kill(self: Box<Self>) -> VmmEnd {

@@ -8,6 +8,7 @@ mod agent;
 mod engine;
 mod functions;
 mod machine;
+mod ports;
 mod programs;
 
 pub use engine::{FakeEngine, FakeFaults};

@@ -1,11 +1,6 @@
 //! What a VMM says: its standard error and its guest's console.
 
-use std::{
-    fs::File,
-    io,
-    os::unix::fs::OpenOptionsExt as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fs::File, io, os::unix::fs::OpenOptionsExt as _};
 
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use tokio::{
@@ -14,10 +9,9 @@ use tokio::{
 };
 
 use super::RunFolder;
-use crate::ring::Ring;
+use crate::{Console, ring::Ring};
 
 const STDERR_BYTES: usize = 16 * 1024;
-const CONSOLE_BYTES: usize = 64 * 1024;
 
 /// The name of the error pipe in a VMM's folder.
 const STDERR: &str = "stderr";
@@ -51,20 +45,14 @@ impl ErrorPipe {
     }
 }
 
-/// The last bytes of an output, shared with whoever asks for them.
-pub(super) type SharedRing = Arc<Mutex<Ring>>;
-
-pub(super) fn lock(ring: &SharedRing) -> MutexGuard<'_, Ring> {
-    ring.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Reads both outputs of one VMM and keeps the end of each.
 #[derive(Debug)]
 pub(crate) struct Output {
     stderr: Option<pipe::Receiver>,
     stderr_ring: Ring,
-    console: Option<UnixStream>,
-    console_ring: SharedRing,
+    /// Where the guest's console comes from.
+    from_console: Option<UnixStream>,
+    console: Console,
 }
 
 impl Output {
@@ -72,18 +60,18 @@ impl Output {
         Self {
             stderr: Some(stderr),
             stderr_ring: Ring::new(STDERR_BYTES),
-            console: Some(console),
-            console_ring: Arc::new(Mutex::new(Ring::new(CONSOLE_BYTES))),
+            from_console: Some(console),
+            console: Console::default(),
         }
     }
 
-    pub(super) fn console_ring(&self) -> SharedRing {
-        Arc::clone(&self.console_ring)
+    pub(super) fn console(&self) -> Console {
+        self.console.clone()
     }
 
     /// What is kept of standard error and of the console.
     pub(super) fn texts(&self) -> (String, String) {
-        (self.stderr_ring.text(), lock(&self.console_ring).text())
+        (self.stderr_ring.text(), self.console.text())
     }
 
     /// Reads whatever comes next from either; pends for ever once both have ended.
@@ -95,17 +83,23 @@ impl Output {
                 Some(read) => self.stderr_ring.push(&stderr_bytes[..read]),
                 None => self.stderr = None,
             },
-            read = read_some(&mut self.console, &mut console_bytes) => match read {
-                Some(read) => lock(&self.console_ring).push(&console_bytes[..read]),
-                None => self.console = None,
+            read = read_some(&mut self.from_console, &mut console_bytes) => match read {
+                Some(read) => self.console.push(&console_bytes[..read]),
+                None => self.from_console = None,
             },
         }
     }
 
     pub(super) async fn drain(&mut self) {
-        while self.stderr.is_some() || self.console.is_some() {
+        while self.stderr.is_some() || self.from_console.is_some() {
             self.read().await;
         }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.console.end();
     }
 }
 

@@ -7,11 +7,8 @@ use std::{
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    Output, RunFolder, Running,
-    output::{SharedRing, lock},
-};
-use crate::{EndWatch, ProcessMark, VmmEnd, VmmId, end::EndSender, jail::Cell};
+use super::{Output, RunFolder, Running};
+use crate::{Console, EndWatch, ProcessMark, VmmEnd, VmmId, end::EndSender, jail::Cell};
 
 /// How long output that is already written may take to be read once the process is gone.
 const DRAIN: Duration = Duration::from_millis(200);
@@ -24,7 +21,7 @@ pub(crate) struct Process {
     pid: u32,
     place: u32,
     end: EndWatch,
-    console: SharedRing,
+    console: Console,
     wishes: Wishes,
     outlives: AtomicBool,
 }
@@ -55,7 +52,7 @@ impl Process {
     ) -> Self {
         let (sender, end) = EndSender::new();
         let wishes = Wishes::default();
-        let (console, place) = (output.console_ring(), holdings.cell.number());
+        let (console, place) = (output.console(), holdings.cell.number());
         tracker.spawn(run(running, output, wishes.clone(), sender, holdings));
         Self {
             id,
@@ -85,8 +82,8 @@ impl Process {
         self.end.clone()
     }
 
-    pub(crate) fn console(&self) -> String {
-        lock(&self.console).text()
+    pub(crate) fn console(&self) -> Console {
+        self.console.clone()
     }
 
     /// From now on only a kill ends it: dropped, it runs on.

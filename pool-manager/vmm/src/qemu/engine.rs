@@ -193,7 +193,7 @@ impl Engine for Qemu {
         let machine = QemuMachine::booted(launched, spec.scratch, memory);
         match tokio::time::timeout(timeout, agent_is_up(&machine)).await {
             Ok(up) => up?,
-            Err(_) => return Err(StartError::TimedOut(timeout, machine.console())),
+            Err(_) => return Err(StartError::TimedOut(timeout, machine.console().text())),
         }
         Ok(Box::new(machine))
     }

@@ -17,7 +17,7 @@ use super::{
     qmp::Qmp,
 };
 use crate::{
-    BaseMemory, CaptureError, ControlError, EndWatch, Frozen, GuestConnection, Machine,
+    BaseMemory, CaptureError, Console, ControlError, EndWatch, Frozen, GuestConnection, Machine,
     MachineSnapshot, MemoryFigures, ProcessMark, VmmEnd, VmmId, process::Process,
 };
 
@@ -281,7 +281,7 @@ impl Machine for QemuMachine {
             .map_err(io::Error::other)?
     }
 
-    fn console(&self) -> String {
+    fn console(&self) -> Console {
         self.process.console()
     }
 
