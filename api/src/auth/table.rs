@@ -135,6 +135,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET",    "/api/vms/{id}/file-info", INVOKE),
     row("POST",   "/api/vms/{id}/upload", INVOKE),
     row("GET",    "/api/vms/{id}/download", INVOKE),
+    row("POST",   "/api/vms/{id}/http", INVOKE),
     row("GET",    "/api/snapshots", READ),
     row("DELETE", "/api/snapshots/{id}", MANAGE),
     row("POST",   "/api/snapshots/{id}/restore", MANAGE),

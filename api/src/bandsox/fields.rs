@@ -102,6 +102,19 @@ impl Fields {
         })
     }
 
+    /// A number that must be there; 0, with a problem noted, where it is not.
+    pub(super) fn required_int(&mut self, name: &str) -> i64 {
+        if self.is_missing(name) {
+            return 0;
+        }
+        self.int(name).unwrap_or_default()
+    }
+
+    /// Whatever it is.
+    pub(super) fn any(&mut self, name: &str) -> Option<Value> {
+        self.take(name)
+    }
+
     pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
         let value = self.take(name)?;
         let flag = match &value {

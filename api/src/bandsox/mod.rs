@@ -11,6 +11,7 @@ mod failure;
 mod fields;
 mod files;
 mod frames;
+mod http;
 mod keys;
 mod mcp;
 mod names;

@@ -5,7 +5,9 @@ use axum::{
     routing::{delete, get, post, put},
 };
 
-use super::{dockerfile, error::Detail, exec, exec_stream, files, keys, snapshots, terminal, vms};
+use super::{
+    dockerfile, error::Detail, exec, exec_stream, files, http, keys, snapshots, terminal, vms,
+};
 use crate::auth::Routes;
 
 /// Adds the routes of this surface.
@@ -37,6 +39,7 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .route("/api/vms/{id}/file-info", get(files::info))
         .route("/api/vms/{id}/upload", post(files::upload))
         .route("/api/vms/{id}/download", get(files::download))
+        .route("/api/vms/{id}/http", post(http::send))
         .route("/api/snapshots", get(snapshots::list))
         .route("/api/snapshots/{id}", delete(snapshots::remove))
         .route("/api/snapshots/{id}/restore", post(snapshots::restore))

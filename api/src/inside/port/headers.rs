@@ -97,7 +97,7 @@ fn relocated(location: &str, place: &Place) -> Option<String> {
 }
 
 /// Whether a guest means itself by this name.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     ["localhost", "127.0.0.1", "[::1]"]
         .iter()
         .any(|name| host.eq_ignore_ascii_case(name))

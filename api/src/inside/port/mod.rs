@@ -17,5 +17,7 @@ mod proxy;
 mod tunnel;
 mod upgrade;
 
+pub(crate) use connect::{connect, no_answer};
+pub(crate) use headers::is_loopback;
 pub(crate) use proxy::{__path_proxy, proxy};
 pub(crate) use tunnel::{__path_tunnel, tunnel};

@@ -182,6 +182,24 @@ def stream(vm):
     check("streams", (text("stdout"), text("stderr")), ("a\n", "b\n"))
 
 
+def http(vm):
+    vm.write_text("/srv/www/index.html", "hello\n")
+    vm.write_text("/srv/www/sub/index.html", "below\n")
+    # It ends with its VM. The shell's own end must not wait for it.
+    vm.exec_command(
+        "cd /srv/www && (python3 -m http.server 8080 >/dev/null 2>&1 &); "
+        "python3 - <<'E'\n"
+        "import socket\n"
+        "while socket.socket().connect_ex(('127.0.0.1', 8080)): pass\n"
+        "E", timeout=60)
+    answer = vm.send_http_request(8080, "/index.html")
+    check("http", (answer["status_code"], answer["body"]), (200, "hello\n"))
+    check("a missing page", vm.send_http_request(8080, "/nothing")["status_code"], 404)
+    check("POST", vm.send_http_request(8080, "/", method="POST", json={"a": 1})["status_code"], 501)
+    check("a redirect", vm.send_http_request(8080, "/sub")["body"], "below\n")
+    refused(Exception, "8081", vm.send_http_request, 8081)
+
+
 def states(vm):
     check("pause", vm.pause()["status"], "paused")
     check("paused", vm.get_info()["status"], "paused")
@@ -243,7 +261,7 @@ def the_end(vm):
 
 def main():
     vm = creation()
-    for part in (lists, names, execs, python, files, terminal, stream, states, snapshots, the_end):
+    for part in (lists, names, execs, python, files, terminal, stream, http, states, snapshots, the_end):
         began = time.monotonic()
         part(vm)
         print(f"{part.__name__}: {time.monotonic() - began:.1f} s", flush=True)

@@ -26,33 +26,40 @@ pub(crate) struct Daemon {
     server: String,
     storage: TempDir,
     arguments: Vec<String>,
+    docker_host: Option<String>,
 }
 
 impl Daemon {
     /// On an empty storage root: the first use of an image makes it.
     pub(crate) fn start() -> Self {
-        Self::serve(tempfile::tempdir().unwrap(), &[])
+        Self::serve(tempfile::tempdir().unwrap(), &[], None)
     }
 
     /// On a storage root that has the image `python` and its template of 256 MiB, with more arguments
     /// for `thaw serve`.
     pub(crate) fn with_python(arguments: &[&str]) -> Self {
-        Self::serve(prepared::storage(), arguments)
+        Self::serve(prepared::storage(), arguments, None)
+    }
+
+    /// On an empty storage root, beside a Docker daemon.
+    pub(crate) fn beside(docker_host: String) -> Self {
+        Self::serve(tempfile::tempdir().unwrap(), &[], Some(docker_host))
     }
 
     /// On a storage root that a test has filled.
     pub(crate) fn on(storage: TempDir) -> Self {
-        Self::serve(storage, &[])
+        Self::serve(storage, &[], None)
     }
 
-    fn serve(storage: TempDir, arguments: &[&str]) -> Self {
+    fn serve(storage: TempDir, arguments: &[&str], docker_host: Option<String>) -> Self {
         let arguments: Vec<_> = arguments.iter().map(|&word| word.to_owned()).collect();
-        let (process, server) = serve(storage.path(), &arguments);
+        let (process, server) = serve(storage.path(), &arguments, docker_host.as_deref());
         Self {
             process,
             server,
             storage,
             arguments,
+            docker_host,
         }
     }
 
@@ -118,7 +125,8 @@ impl Daemon {
 
     /// Starts it again on its storage root, at another port.
     pub(crate) fn start_again(&mut self) {
-        (self.process, self.server) = serve(self.storage.path(), &self.arguments);
+        let (storage, docker_host) = (self.storage.path(), self.docker_host.as_deref());
+        (self.process, self.server) = serve(storage, &self.arguments, docker_host);
     }
 
     /// Removes what would outlive the daemon, as a test that failed left it.
@@ -169,8 +177,16 @@ impl Drop for Daemon {
 }
 
 /// Starts a daemon and waits until it says where it listens.
-pub(super) fn serve(storage: &Path, arguments: &[String]) -> (Child, String) {
-    let mut process = Command::new(THAW)
+pub(super) fn serve(
+    storage: &Path,
+    arguments: &[String],
+    docker_host: Option<&str>,
+) -> (Child, String) {
+    let mut command = Command::new(THAW);
+    if let Some(host) = docker_host {
+        command.env("DOCKER_HOST", host);
+    }
+    let mut process = command
         .args(["serve", "--listen", "127.0.0.1:0", "--accel", "tcg"])
         .arg("--storage")
         .arg(storage)

@@ -37,7 +37,7 @@ fn made_once() -> PathBuf {
     let _lock = Flock::lock(lock, FlockArg::LockExclusive).expect("the lock of the test storage");
     let root = folder.join("storage");
     fs::create_dir_all(&root).unwrap();
-    let (mut process, server) = serve(&root, &[]);
+    let (mut process, server) = serve(&root, &[], None);
     let ran = Command::new(THAW)
         .args(["run", "python", "--", "true"])
         .env("THAW_SERVER", server)
