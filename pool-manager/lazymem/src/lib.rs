@@ -12,7 +12,6 @@
 //!   [`ServedClone`] is a clone of its.
 //! - A [`GuestMemory`] is a look at a running VMM's memory from outside and owns nothing; the
 //!   [`Delta`] that it takes owns a copy of what the guest wrote.
-//! - A [`GivenMemory`] finds the memory of a VMM that an earlier daemon started.
 //! - A VMM owns its private mapping of the memfd. Once the template is whole, that mapping needs
 //!   nobody any more.
 
@@ -28,7 +27,7 @@ mod sys;
 mod template;
 mod working_set;
 
-pub use dirty::{Delta, DeltaError, DirtyError, GivenMemory, GuestMemory};
+pub use dirty::{Delta, DeltaError, DirtyError, GuestMemory, open_own_memory};
 pub use extent::{CHUNK_BYTES, Extent, PAGE_BYTES};
 pub use handshake::{Arrival, HandshakeError, Region};
 pub use probe::{

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use thaw_image::ProgressSink;
+use tokio::time::{Instant, timeout};
 
 use super::{
     moment::{Moment, Taking},
@@ -47,6 +48,7 @@ impl LocalNode {
         Taking {
             template: Arc::clone(pool.template()),
             folder: self.pools.setup().scratch_folder.clone(),
+            store: self.snapshots.clone(),
         }
     }
 
@@ -62,9 +64,14 @@ impl LocalNode {
         if let Some(moment) = used.loaded() {
             return Ok((used, moment));
         }
+        let room = self.snapshots.room().await;
         let (folder, manifest) = (self.snapshots.path(id), Arc::clone(&used.manifest));
         match blocking(move || write::read(&folder, &manifest)).await {
             Ok(moment) => {
+                let moment = Moment {
+                    _room: room,
+                    ..moment
+                };
                 let moment = Arc::new(moment);
                 used.share(&moment);
                 Ok((used, moment))
@@ -85,7 +92,10 @@ impl LocalNode {
         if self.kept_vms().is_stopped() {
             return Err(LeaseError::ShuttingDown);
         }
-        let (used, moment) = self.stored(id).await?;
+        let begin = Instant::now();
+        let stored = timeout(within, self.stored(id)).await;
+        let (used, moment) = stored.unwrap_or(Err(LeaseError::TimedOut(within)))?;
+        let left = within.saturating_sub(begin.elapsed());
         let engine = self.pools.baker.engine.identity();
         if used.manifest.engine != *engine {
             return Err(LeaseError::BadSnapshot {
@@ -97,7 +107,7 @@ impl LocalNode {
             });
         }
         let pool = self.base(used.manifest.template.clone()).await?;
-        let restored = self.pools.restore_moment(&pool, moment, within).await?;
+        let restored = self.pools.restore_moment(&pool, moment, left).await?;
         Ok(self.hand_out(restored))
     }
 }

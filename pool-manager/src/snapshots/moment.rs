@@ -10,7 +10,9 @@ use thaw_vmm::{
     BaseMemory, CaptureError, DiskMoment, Machine, MachineSnapshot,
     protocol::{HANDOVER_BYTES, Handover},
 };
+use tokio::sync::OwnedSemaphorePermit;
 
+use super::store::SnapshotStore;
 use crate::{
     SnapshotError, VmError,
     blocking::blocking,
@@ -29,6 +31,8 @@ const ATTEMPT: &str = "take a snapshot of";
 pub(crate) struct Moment {
     pub(super) machine: MachineSnapshot,
     pub(super) disk: DiskMoment,
+    /// Counts it among those that are held.
+    pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 /// How long a VM was held up.
@@ -48,6 +52,8 @@ pub(super) struct Taking {
     pub(super) template: Arc<LoadedTemplate>,
     /// For files without a name, on the disk's own file system.
     pub(super) folder: PathBuf,
+    /// Says when there is room for one more moment.
+    pub(super) store: SnapshotStore,
 }
 
 impl Taking {
@@ -60,6 +66,7 @@ impl Taking {
     /// # Cancel safety
     /// Not cancel safe: the VM may be left standing.
     pub(super) async fn take(&self, leased: &Leased) -> Result<(Moment, HeldUp), SnapshotError> {
+        let room = self.store.room().await;
         let mut life = leased.life().await;
         let begin = Instant::now();
         if *life == Life::Asleep {
@@ -92,7 +99,12 @@ impl Taking {
             at_rest: begin.elapsed(),
             disk: disk_took,
         };
-        Ok((Moment { machine, disk }, held_up))
+        let moment = Moment {
+            machine,
+            disk,
+            _room: room,
+        };
+        Ok((moment, held_up))
     }
 
     /// Brings programs and CPUs to a stand; returns when the CPUs began to stop.

@@ -11,12 +11,17 @@ use std::{
 
 use tempfile::TempDir;
 use thaw_image::{ImagePin, ImageStore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     manifest::{BadSnapshot, Manifest},
     moment::Moment,
 };
 use crate::{SnapshotId, StoredSnapshot, TemplateId};
+
+/// Moments that are held at once, each with up to a guest's memory and 64 MiB of disk in the host's memory. The next
+/// one waits, before its VM is held up.
+const MOMENTS_AT_ONCE: usize = 4;
 
 /// What a folder that is still being written begins with.
 const STAGING: &str = ".staging-";
@@ -30,6 +35,7 @@ struct Inner {
     folder: PathBuf,
     images: Arc<ImageStore>,
     known: Mutex<BTreeMap<SnapshotId, Entry>>,
+    room: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -100,7 +106,17 @@ impl SnapshotStore {
             folder: folder.to_owned(),
             images,
             known: Mutex::new(known),
+            room: Arc::new(Semaphore::new(MOMENTS_AT_ONCE)),
         })))
+    }
+
+    /// Waits for room in memory for one more moment.
+    ///
+    /// # Cancel safety
+    /// Nothing is taken.
+    pub(super) async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        // Nobody closes it, so there is always one.
+        Arc::clone(&self.0.room).acquire_owned().await.ok()
     }
 
     pub(super) fn folder(&self) -> &Path {

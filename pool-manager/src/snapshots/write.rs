@@ -93,6 +93,7 @@ pub(super) fn read(folder: &Path, manifest: &Manifest) -> Result<Moment, BadSnap
             handover: manifest.handover.clone(),
         },
         disk: DiskMoment::of_file(scratch, manifest.scratch_bytes),
+        _room: None,
     })
 }
 

@@ -4,6 +4,7 @@
 mod leases;
 mod pauses;
 mod pools;
+mod snapshots;
 mod stays;
 mod support;
 mod templates;

@@ -115,3 +115,25 @@ fn damaged_snapshots_are_refused_by_name_hide_no_others_and_can_be_removed() {
     assert_eq!(world.folders().len(), 1);
     world.nothing_is_left();
 }
+
+#[test]
+fn a_daemon_that_may_not_trace_says_so_and_the_machine_goes_on() {
+    let mut world = World::with_parent();
+    world.snapshot(PARENT, "taken before");
+    world.restart_without_tracing();
+    for code in [
+        refused(world.try_fork(PARENT, &["a"])),
+        refused(world.try_snapshot(PARENT, "a")),
+        refused(world.restore("taken before", "a")),
+    ] {
+        let (code, said) = code;
+        assert_eq!(code, "snapshots_not_permitted", "{said}");
+        assert!(said.contains("CAP_SYS_PTRACE"), "{said}");
+        assert_eq!(world.add(PARENT, 0), 101);
+    }
+    assert_eq!((world.vms().len(), world.snapshots().len()), (1, 1));
+    world.restart(Signal::SIGTERM);
+    world.fork(PARENT, &["a"]);
+    assert_eq!(world.add("a", 1), 102);
+    world.nothing_is_left();
+}

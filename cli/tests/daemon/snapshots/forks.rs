@@ -1,11 +1,12 @@
 //! Forks of running, paused, booted and adopted machines.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, process::Stdio, thread};
 
 use nix::sys::signal::Signal;
 use thaw_api_types::{Language, VmExecRequest, VmState};
 
 use super::world::{PARENT, World, refused};
+use crate::support::text;
 
 /// Draws from every generator that a program may use.
 const DRAW: &str = "
@@ -155,6 +156,62 @@ fn machines_that_outlived_their_daemon_fork_too() {
         assert_eq!(world.files("child"), "booted\ndisk\n");
         world.wait(world.client.delete_vm("child")).unwrap();
     }
+    world.nothing_is_left();
+}
+
+#[test]
+fn what_a_program_says_to_the_one_who_waits_for_it_is_whole_whatever_is_made_of_its_machine() {
+    let world = World::with_parent();
+    let count = "
+import os
+number = 0
+while not os.path.exists('/tmp/enough'):
+    number += 1
+    print(number)
+    if number % 1000 == 0:
+        with open('/tmp/new', 'w') as new:
+            print(number, file=new)
+        os.rename('/tmp/new', '/tmp/number')
+";
+    let words = ["exec", PARENT, "--", "python3", "-u", "-c", count];
+    let mut counting = world.daemon.command(&words);
+    let counting = counting.stdout(Stdio::piped()).spawn().unwrap();
+    let reading = thread::spawn(move || counting.wait_with_output().unwrap());
+    for name in ["a", "b"] {
+        world.fork(PARENT, &[name]);
+        world.snapshot(PARENT, name);
+    }
+    world.shell(PARENT, "touch /tmp/enough");
+    let said = text(&reading.join().unwrap().stdout);
+    let lines = said.lines().count();
+    assert!(lines > 0);
+    for (number, line) in (1..).zip(said.lines()) {
+        assert_eq!(line, number.to_string());
+    }
+    // Those in the copies count on, and are told to stop by nobody.
+    let grows = "a=$(cat /tmp/number); while test $(cat /tmp/number) = $a; do :; done; echo on";
+    assert_eq!(world.shell("b", grows), "on\n");
+    world.nothing_is_left();
+}
+
+#[test]
+fn machines_that_map_the_templates_file_fork_too_and_the_way_may_change_under_them() {
+    let mut world = World::with_parent_on(&["--memory-mode", "file"]);
+    world.fork(PARENT, &["by file"]);
+    assert_eq!(world.add("by file", 1), 102);
+    world.snapshot("by file", "by file");
+    world.daemon.use_arguments(&["--memory-mode", "uffd"]);
+    world.restart(Signal::SIGKILL);
+    world.fork("by file", &["by memfd"]);
+    world.restore("by file", "restored").unwrap();
+    for vm in ["by memfd", "restored"] {
+        assert_eq!(world.add(vm, 1), 103);
+        assert_eq!(world.files(vm), "memory\ndisk\n");
+    }
+    world.daemon.use_arguments(&["--memory-mode", "file"]);
+    world.restart(Signal::SIGKILL);
+    world.fork("by memfd", &["by file again"]);
+    assert_eq!(world.add("by file again", 1), 104);
     world.nothing_is_left();
 }
 

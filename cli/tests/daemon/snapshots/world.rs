@@ -164,6 +164,13 @@ impl World {
         self.start_again();
     }
 
+    /// The same, as one that may not trace other processes.
+    pub(super) fn restart_without_tracing(&mut self) {
+        self.daemon.stop(Signal::SIGTERM);
+        self.daemon.start_again_without_tracing();
+        self.client = Client::new(self.daemon.server(), None).unwrap();
+    }
+
     /// Starts a daemon again that was stopped.
     pub(super) fn start_again(&mut self) {
         self.daemon.start_again();

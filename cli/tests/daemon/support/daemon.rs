@@ -63,6 +63,18 @@ impl Daemon {
         }
     }
 
+    /// From its next start on it is given these arguments.
+    pub(crate) fn use_arguments(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|&word| word.to_owned()).collect();
+    }
+
+    /// Starts it again as one that may not trace other processes, as in many containers.
+    pub(crate) fn start_again_without_tracing(&mut self) {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", "-sys_ptrace", THAW]);
+        (self.process, self.server) = serve_by(command, self.storage.path(), &self.arguments);
+    }
+
     /// Its address.
     pub(crate) fn server(&self) -> &str {
         &self.server
@@ -186,7 +198,11 @@ pub(super) fn serve(
     if let Some(host) = docker_host {
         command.env("DOCKER_HOST", host);
     }
-    let mut process = command
+    serve_by(command, storage, arguments)
+}
+
+fn serve_by(mut thaw: Command, storage: &Path, arguments: &[String]) -> (Child, String) {
+    let mut process = thaw
         .args(["serve", "--listen", "127.0.0.1:0", "--accel", "tcg"])
         .arg("--storage")
         .arg(storage)

@@ -1,4 +1,4 @@
-//! The memory of a VMM that an earlier process started, by the descriptor that it was given.
+//! The memory of a machine that was booted, and that an earlier process started.
 
 use std::{
     fs::File,
@@ -11,54 +11,32 @@ use std::{
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::{DirtyError, GuestMemory};
+use super::{DirtyError, memory::is_mapped_shared};
 
-/// What lies behind a descriptor of a VMM.
+/// Opens the memfd that is descriptor `number` of a VMM, which maps all `guest_bytes` of it shared.
 ///
-/// The VMM may have put anything there since. Where it maps the memory privately, only its own address space is
-/// read. The file itself is read only if it is a memfd: that may be another one than it was given, but never a
-/// file that the VMM could name and not read.
-#[derive(Debug)]
-pub struct GivenMemory {
-    pid: i32,
-    /// Opened by its path only: neither readable, nor waited for.
-    file: File,
-}
-
-impl GivenMemory {
-    /// Finds descriptor `number` of a VMM.
-    ///
-    /// # Errors
-    /// When the process is gone or may not be looked at, or has no such descriptor.
-    pub fn of(pid: i32, number: i32) -> Result<Self, DirtyError> {
-        let file = File::options()
-            .read(true)
-            .custom_flags(libc::O_PATH)
-            .open(format!("/proc/{pid}/fd/{number}"))
-            .map_err(failed(pid, "find the memory"))?;
-        Ok(Self { pid, file })
-    }
-
-    /// The memory of a clone, which maps a template's memory privately, in whichever way.
-    ///
-    /// # Errors
-    /// [`DirtyError::NotMapped`] when the process has no private mapping of it of this length.
-    pub fn mapped_privately(&self, guest_bytes: u64) -> Result<GuestMemory, DirtyError> {
-        GuestMemory::find_whole(self.pid, self.file.as_fd(), guest_bytes)
-    }
-
-    /// Opens the memory of a machine that was booted, which is its own memfd.
-    ///
-    /// # Errors
-    /// When it is no memfd.
-    pub fn open_own(&self) -> Result<File, DirtyError> {
-        let failed = failed(self.pid, "open the memory");
-        match open_memfd(&self.file) {
-            Ok(Some(memory)) => Ok(memory),
-            Ok(None) => Err(DirtyError::NotMapped(self.pid)),
-            Err(error) => Err(failed(error)),
+/// The VMM may have put anything there since it was given it. So it is looked at without being opened first, and is read
+/// only if it is a memfd: perhaps another one, but never a file that the VMM could name and not read.
+///
+/// # Errors
+/// [`DirtyError::NotMapped`] when it is no such thing; when the process may not be looked at.
+pub fn open_own_memory(pid: i32, number: i32, guest_bytes: u64) -> Result<File, DirtyError> {
+    let given = File::options()
+        .read(true)
+        .custom_flags(libc::O_PATH)
+        .open(format!("/proc/{pid}/fd/{number}"));
+    let given = match given {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(DirtyError::NotMapped(pid));
         }
+        given => given.map_err(failed(pid, "find the memory"))?,
+    };
+    // One that only stands for another file is mapped by nobody.
+    if !is_mapped_shared(pid, given.as_fd(), guest_bytes)? {
+        return Err(DirtyError::NotMapped(pid));
     }
+    let memory = open_memfd(&given).map_err(failed(pid, "open the memory"))?;
+    memory.ok_or(DirtyError::NotMapped(pid))
 }
 
 /// The file behind a descriptor that was opened by its path only; none when it is no memfd.
@@ -82,30 +60,37 @@ fn failed(pid: i32, attempt: &'static str) -> impl FnOnce(io::Error) -> DirtyErr
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::FileExt as _;
+    use std::{num::NonZeroUsize, os::unix::fs::FileExt as _};
 
     use super::*;
+    use crate::{PAGE_BYTES, sys::SharedMapping};
 
     #[test]
-    fn a_memfd_behind_a_descriptor_is_read_and_no_other_file_is() {
+    fn a_memfd_is_read_only_where_it_is_mapped_and_no_other_file_is_read() {
         let memfd = memfd_create("given", MFdFlags::MFD_CLOEXEC).unwrap();
         let memfd = File::from(memfd);
+        memfd.set_len(PAGE_BYTES).unwrap();
         memfd.write_all_at(b"memory", 0).unwrap();
         let pid = std::process::id().cast_signed();
-        let given = GivenMemory::of(pid, memfd.as_raw_fd()).unwrap();
+        let open = |bytes| open_own_memory(pid, memfd.as_raw_fd(), bytes);
+        assert!(matches!(open(PAGE_BYTES), Err(DirtyError::NotMapped(_))));
+
+        let len = NonZeroUsize::new(PAGE_BYTES as usize).unwrap();
+        let _mapping = SharedMapping::new(&memfd, len).unwrap();
+        assert!(matches!(
+            open(2 * PAGE_BYTES),
+            Err(DirtyError::NotMapped(_))
+        ));
         let mut found = [0; 6];
-        given
-            .open_own()
+        open(PAGE_BYTES)
             .unwrap()
             .read_exact_at(&mut found, 0)
             .unwrap();
         assert_eq!(&found, b"memory");
-        let unmapped = given.mapped_privately(6);
-        assert!(matches!(unmapped, Err(DirtyError::NotMapped(_))));
 
         let other = tempfile::tempfile().unwrap();
-        let given = GivenMemory::of(pid, other.as_raw_fd()).unwrap();
-        assert!(matches!(given.open_own(), Err(DirtyError::NotMapped(_))));
-        assert!(GivenMemory::of(pid, 1_000_000).is_err());
+        assert!(matches!(open_memfd(&other), Ok(None)));
+        let none = open_own_memory(pid, 1_000_000, PAGE_BYTES);
+        assert!(matches!(none, Err(DirtyError::NotMapped(_))));
     }
 }

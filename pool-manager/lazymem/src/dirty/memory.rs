@@ -1,6 +1,11 @@
 //! The guest memory of a running VMM, seen from outside.
 
-use std::{fs::File, io, os::fd::BorrowedFd, os::unix::fs::FileExt as _};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    os::{fd::BorrowedFd, unix::fs::FileExt as _},
+};
 
 use nix::sys::stat::fstat;
 
@@ -87,42 +92,40 @@ impl GuestMemory {
     /// # Errors
     /// When the process can't be looked at, or maps no such thing.
     pub fn find(pid: i32, file: BorrowedFd<'_>, start: u64) -> Result<Self, DirtyError> {
-        let io = |attempt| {
-            move |source| DirtyError::Io {
-                attempt,
-                pid,
-                source,
-            }
-        };
-        let stat = fstat(file)
-            .map_err(io::Error::from)
-            .map_err(io("identify the memory"))?;
-        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))
-            .map_err(io("read the mappings"))?;
-        let regions = mappings(&maps, stat.st_dev, stat.st_ino, start);
+        let file = FileName::of(file).map_err(failed(pid, "identify the memory"))?;
+        let maps = maps_of(pid)?;
+        let mappings = mappings(&maps, Kind::Private);
+        let mut regions: Vec<_> = mappings
+            .filter(|(of, _)| *of == file)
+            .filter_map(|(_, region)| {
+                let offset = region.offset.checked_sub(start)?;
+                Some(Region { offset, ..region })
+            })
+            .collect();
         if regions.is_empty() {
             return Err(DirtyError::NotMapped(pid));
         }
+        regions.sort_unstable_by_key(|region| region.offset);
         Ok(Self { pid, regions })
     }
 
-    /// The same where it is not known at which offset of the file the memory begins, and `guest_bytes` is
-    /// its whole length.
-    pub(super) fn find_whole(
-        pid: i32,
-        file: BorrowedFd<'_>,
-        guest_bytes: u64,
-    ) -> Result<Self, DirtyError> {
-        let mut found = Self::find(pid, file, 0)?;
-        let start = found.regions.first().map_or(0, |region| region.offset);
-        for region in &mut found.regions {
-            region.offset -= start;
+    /// The same in a VMM that an earlier process started: the private mapping of `guest_bytes` of whatever file.
+    /// A VMM may have mapped anything since; it is always its own address space that is read.
+    ///
+    /// # Errors
+    /// When the process can't be looked at, or maps no file so.
+    pub fn find_by_length(pid: i32, guest_bytes: u64) -> Result<Self, DirtyError> {
+        let maps = maps_of(pid)?;
+        let mut files: BTreeMap<FileName, Vec<Region>> = BTreeMap::new();
+        for (file, region) in mappings(&maps, Kind::Private) {
+            files.entry(file).or_default().push(region);
         }
-        if found.len_bytes() == guest_bytes {
-            Ok(found)
-        } else {
-            Err(DirtyError::NotMapped(pid))
-        }
+        let found = files.into_values().find_map(|regions| {
+            let regions = from_the_first(regions);
+            is_whole(&regions, guest_bytes).then_some(regions)
+        });
+        let regions = found.ok_or(DirtyError::NotMapped(pid))?;
+        Ok(Self { pid, regions })
     }
 
     /// The guest's memory in bytes.
@@ -222,36 +225,107 @@ impl GuestMemory {
     }
 }
 
-/// The private writable mappings of a file, by offset in the guest's memory (proc_pid_maps(5)).
-fn mappings(maps: &str, device: u64, inode: u64, start: u64) -> Vec<Region> {
-    let device = format!(
-        "{:02x}:{:02x}",
-        nix::sys::stat::major(device),
-        nix::sys::stat::minor(device)
-    );
-    let inode = inode.to_string();
-    let mut regions: Vec<Region> = maps
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_ascii_whitespace();
-            let (from, to) = words.next()?.split_once('-')?;
-            let private = words.next()?.starts_with("rw-p");
-            let offset = u64::from_str_radix(words.next()?, 16).ok()?;
-            if !private || words.next()? != device || words.next()? != inode {
-                return None;
-            }
-            let base = u64::from_str_radix(from, 16).ok()?;
-            Some(Region {
-                base_host_virt_addr: base,
-                size: u64::from_str_radix(to, 16).ok()?.checked_sub(base)?,
-                offset: offset.checked_sub(start)?,
-                page_size: PAGE_BYTES,
-                page_size_kib: PAGE_BYTES,
-            })
-        })
+/// Whether a process maps all of a file of `guest_bytes`, shared and writable.
+pub(super) fn is_mapped_shared(
+    pid: i32,
+    file: BorrowedFd<'_>,
+    guest_bytes: u64,
+) -> Result<bool, DirtyError> {
+    let file = FileName::of(file).map_err(failed(pid, "identify the memory"))?;
+    let maps = maps_of(pid)?;
+    let mappings = mappings(&maps, Kind::Shared);
+    let regions: Vec<_> = mappings
+        .filter_map(|(of, region)| (of == file).then_some(region))
         .collect();
+    Ok(is_whole(&from_the_first(regions), guest_bytes))
+}
+
+/// Whose the pages of a mapping are that its process writes.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// The process's own.
+    Private,
+    /// The file's.
+    Shared,
+}
+
+/// A file as the kernel names it in a list of mappings: device and inode.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct FileName(String, String);
+
+impl FileName {
+    fn of(file: BorrowedFd<'_>) -> io::Result<Self> {
+        let stat = fstat(file)?;
+        Ok(Self::new(stat.st_dev, stat.st_ino))
+    }
+
+    fn new(device: u64, inode: u64) -> Self {
+        use nix::sys::stat::{major, minor};
+        let device = format!("{:02x}:{:02x}", major(device), minor(device));
+        Self(device, inode.to_string())
+    }
+}
+
+fn maps_of(pid: i32) -> Result<String, DirtyError> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"));
+    maps.map_err(failed(pid, "read the mappings"))
+}
+
+/// The writable mappings of files, with their offset in the file (proc_pid_maps(5)).
+fn mappings(maps: &str, kind: Kind) -> impl Iterator<Item = (FileName, Region)> {
+    let wanted = match kind {
+        Kind::Private => "rw-p",
+        Kind::Shared => "rw-s",
+    };
+    maps.lines().filter_map(move |line| {
+        let mut words = line.split_ascii_whitespace();
+        let (from, to) = words.next()?.split_once('-')?;
+        let is_wanted = words.next()?.starts_with(wanted);
+        let offset = u64::from_str_radix(words.next()?, 16).ok()?;
+        let file = FileName(words.next()?.to_owned(), words.next()?.to_owned());
+        if !is_wanted || file.1 == "0" {
+            return None;
+        }
+        let base = u64::from_str_radix(from, 16).ok()?;
+        let region = Region {
+            base_host_virt_addr: base,
+            size: u64::from_str_radix(to, 16).ok()?.checked_sub(base)?,
+            offset,
+            page_size: PAGE_BYTES,
+            page_size_kib: PAGE_BYTES,
+        };
+        Some((file, region))
+    })
+}
+
+/// Counts offsets from the first region's.
+fn from_the_first(mut regions: Vec<Region>) -> Vec<Region> {
     regions.sort_unstable_by_key(|region| region.offset);
+    let start = regions.first().map_or(0, |region| region.offset);
+    for region in &mut regions {
+        region.offset -= start;
+    }
     regions
+}
+
+/// Whether the regions are all of a guest's memory, each part once.
+fn is_whole(regions: &[Region], guest_bytes: u64) -> bool {
+    let mut end = 0;
+    for region in regions {
+        if region.offset != end {
+            return false;
+        }
+        end += region.size;
+    }
+    end == guest_bytes
+}
+
+fn failed(pid: i32, attempt: &'static str) -> impl FnOnce(io::Error) -> DirtyError {
+    move |source| DirtyError::Io {
+        attempt,
+        pid,
+        source,
+    }
 }
 
 /// Finds private pages by `PAGEMAP_SCAN`.
@@ -322,18 +396,41 @@ mod tests {
 7f000000a000-7f000000b000 rw-p 00000000 00:02 1042 /memfd:other (deleted)
 7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0 [stack]
 ";
-        let regions = mappings(maps, nix::sys::stat::makedev(0, 1), 1042, 0);
-        let found: Vec<_> = regions
-            .iter()
-            .map(|region| (region.base_host_virt_addr, region.size, region.offset))
-            .collect();
+        let file = FileName::new(nix::sys::stat::makedev(0, 1), 1042);
+        let found = |kind| -> Vec<_> {
+            let regions = mappings(maps, kind).filter(|(of, _)| *of == file);
+            from_the_first(regions.map(|(_, region)| region).collect())
+                .iter()
+                .map(|region| (region.base_host_virt_addr, region.size, region.offset))
+                .collect()
+        };
+        assert_eq!(found(Kind::Shared), [(0x7f00_0000_8000, 0x1000, 0)]);
         assert_eq!(
-            found,
+            found(Kind::Private),
             [
                 (0x7f00_0000_0000, 0x1000, 0),
                 (0x7f00_0000_1000, 0x2000, 0x1000)
             ]
         );
+    }
+
+    #[test]
+    fn regions_are_whole_when_they_are_all_of_it_once() {
+        let region = |offset, size| Region {
+            base_host_virt_addr: 0,
+            size,
+            offset,
+            page_size: PAGE_BYTES,
+            page_size_kib: PAGE_BYTES,
+        };
+        let whole = |regions, bytes| is_whole(&from_the_first(regions), bytes);
+        assert!(whole(vec![region(9, 2), region(5, 4)], 6));
+        for bytes in [5, 7] {
+            assert!(!whole(vec![region(9, 2), region(5, 4)], bytes));
+        }
+        assert!(!whole(vec![region(5, 4), region(5, 2)], 6), "twice");
+        assert!(!whole(vec![region(5, 4), region(10, 2)], 6), "a gap");
+        assert!(!whole(Vec::new(), 6));
     }
 
     #[test]

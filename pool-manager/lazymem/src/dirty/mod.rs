@@ -11,5 +11,5 @@ mod own;
 mod process;
 
 pub use delta::{Delta, DeltaError};
-pub use given::GivenMemory;
+pub use given::open_own_memory;
 pub use memory::{DirtyError, GuestMemory};

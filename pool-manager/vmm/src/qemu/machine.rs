@@ -7,7 +7,7 @@ use bytes::Bytes;
 use nix::fcntl::OFlag;
 use serde_json::{Value, json};
 use thaw_guest_protocol::Handover;
-use thaw_lazymem::{Delta, DirtyError, GivenMemory};
+use thaw_lazymem::{Delta, DirtyError, GuestMemory, open_own_memory};
 use tokio::{io::AsyncReadExt as _, net::unix::pipe, sync::watch};
 
 use super::{
@@ -180,14 +180,15 @@ impl QemuMachine {
     }
 }
 
-/// What a machine wrote that was adopted: its memory is not the base of this daemon, but that of an earlier
-/// one, made of the same template; or it was booted, and its memory is its own. Either is found by the
-/// descriptor that QEMU was given.
+/// What a machine wrote that was adopted. It maps what an earlier daemon had made of the same template, perhaps
+/// in another way; or it was booted, and its memory is its own.
 fn adopted_delta(pid: i32, base: &BaseMemory, limit_bytes: u64) -> Result<Delta, DirtyError> {
-    let source = base.source();
-    let given = GivenMemory::of(pid, fd::MEMORY)?;
-    match given.mapped_privately(source.len_bytes()) {
-        Err(DirtyError::NotMapped(_)) => Delta::of_file(&given.open_own()?, source, limit_bytes),
+    let (source, guest_bytes) = (base.source(), base.source().len_bytes());
+    match GuestMemory::find_by_length(pid, guest_bytes) {
+        Err(DirtyError::NotMapped(_)) => {
+            let own = open_own_memory(pid, fd::MEMORY, guest_bytes)?;
+            Delta::of_file(&own, source, limit_bytes)
+        }
         found => found?.take_delta(source, limit_bytes),
     }
 }
