@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use thaw_api_types::{
-    BackgroundExec, OutputQuery, VmExecRequest,
+    BackgroundExec, ForkVmRequest, OutputQuery, VmExecRequest,
     client::{BackgroundEvent, BackgroundStream, Client},
 };
 
@@ -19,6 +19,7 @@ fn programs_in_the_background_outlive_whoever_started_them() {
     what_makes_no_sense_is_told(&world);
     the_commands_do_the_same(&world);
     the_oldest_that_has_ended_makes_room(&world);
+    one_goes_on_in_a_fork(&world);
     one_runs_on_when_the_daemon_is_killed(&mut world);
 }
 
@@ -241,6 +242,30 @@ fn the_oldest_that_has_ended_makes_room(world: &World) {
     assert!(list.len() <= 64, "{}", list.len());
     assert!(list.iter().all(|exec| exec.id != first));
     assert_eq!(list.last().unwrap().id, last);
+}
+
+fn one_goes_on_in_a_fork(world: &World) {
+    let exec = start(world, "echo before; read x <>/tmp/never; echo $x; exit 6");
+    until(world, &mut follow(world, exec.id), "before\n");
+    let request = ForkVmRequest {
+        count: 1,
+        ..ForkVmRequest::default()
+    };
+    let forked = world.wait(world.client.fork_vm(VM, &request)).unwrap();
+    let fork = &forked.vms[0].id;
+    let request = VmExecRequest {
+        command: Some("echo in the fork >/tmp/never".to_owned()),
+        ..VmExecRequest::default()
+    };
+    world.wait(world.client.vm_exec(fork, &request)).unwrap();
+    let query = OutputQuery::default();
+    let followed = world.client.follow_exec(fork, exec.id, &query);
+    let mut stream = world.wait(followed).unwrap();
+    until(world, &mut stream, "in the fork\n");
+    assert_eq!(to_the_end(world, &mut stream).exit_code, Some(6));
+    assert!(find(world, exec.id).running);
+    world.wait(world.client.delete_vm(fork)).unwrap();
+    world.wait(world.client.remove_exec(VM, exec.id)).unwrap();
 }
 
 fn one_runs_on_when_the_daemon_is_killed(world: &mut World) {
