@@ -79,7 +79,9 @@ impl Baker {
         tracing::info!(template = %key.id(), "booting the image");
         let scratch = ScratchDisk::blank(staging.path(), key.scratch_bytes).await?;
         let spec = self.boot_spec(key, &image, &scratch)?;
+        let booting = Instant::now();
         let mut machine = self.engine.boot(spec).await?;
+        let boot_ms = booting.elapsed().as_millis() as u64;
         tracing::info!(template = %key.id(), "getting the guest ready");
         let agent = match function {
             None => get_ready(machine.guest(), &image).await?,
@@ -126,6 +128,7 @@ impl Baker {
         let store = Arc::clone(&self.store);
         let manifest = Manifest {
             bake_ms: begin.elapsed().as_millis() as u64,
+            boot_ms,
             ..manifest
         };
         blocking(move || {
@@ -252,6 +255,7 @@ impl Draft {
             state_sha256: sha256(&state),
             created_at: now_s(),
             bake_ms: 0,
+            boot_ms: 0,
             function: self.key.function,
         };
         Ok((staging, manifest))

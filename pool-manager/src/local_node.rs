@@ -223,6 +223,7 @@ impl LocalNode {
             last_restores,
             created_at: manifest.created_at,
             bake: manifest.bake(),
+            boot: manifest.boot(),
             is_function: manifest.function.is_some(),
             in_use,
         }

@@ -351,6 +351,8 @@ pub struct TemplateInfo {
     pub created_at: u64,
     /// How long its bake took.
     pub bake: Duration,
+    /// How long its boot took, to the agent's first answer; 0 where it was not written down.
+    pub boot: Duration,
     /// Whether a function was loaded before it was frozen.
     pub is_function: bool,
     /// Clones and shells that use it now.

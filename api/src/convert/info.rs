@@ -52,6 +52,7 @@ pub(crate) fn template(template: node::TemplateInfo) -> TemplateInfo {
         last_restores: template.last_restores.into_iter().map(restore).collect(),
         created_at: template.created_at,
         bake_ms: millis(template.bake),
+        boot_ms: millis(template.boot),
         in_use: template.in_use,
     }
 }

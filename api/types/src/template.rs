@@ -74,6 +74,9 @@ pub struct TemplateInfo {
     pub created_at: u64,
     /// How long its bake took, in milliseconds.
     pub bake_ms: u64,
+    /// How long its cold boot took, to the guest agent's first answer, in milliseconds; 0 where it was not written down.
+    #[serde(default)]
+    pub boot_ms: u64,
     /// Clones and shells that use it now.
     pub in_use: u32,
 }

@@ -38,6 +38,10 @@ pub(crate) async fn measure(plan: &Plan, client: &Client, report: &mut Report) -
         begin.elapsed().as_secs_f64(),
         "s",
     );
+    let boot_ms = baked["boot_ms"]
+        .as_f64()
+        .context("a template without boot_ms")?;
+    report.figure("cold boot to agent ready", boot_ms / 1000.0, "s");
     let bake_ms = baked["bake_ms"]
         .as_f64()
         .context("a template without bake_ms")?;

@@ -44,6 +44,9 @@ pub(crate) struct Manifest {
     /// Seconds since 1970-01-01 UTC.
     pub(crate) created_at: u64,
     pub(crate) bake_ms: u64,
+    /// From the VMM's start to the agent's first answer; 0 where it was not written down.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) boot_ms: u64,
     /// What tells the function that was loaded from others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) function: Option<String>,
@@ -79,7 +82,16 @@ impl BadTemplate {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Manifest {
+    pub(crate) fn boot(&self) -> Duration {
+        Duration::from_millis(self.boot_ms)
+    }
+
     pub(crate) fn bake(&self) -> Duration {
         Duration::from_millis(self.bake_ms)
     }

@@ -194,6 +194,7 @@ mod tests {
             state_sha256: String::new(),
             created_at: 0,
             bake_ms: 0,
+            boot_ms: 0,
             function: None,
         }
     }
