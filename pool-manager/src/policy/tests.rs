@@ -276,6 +276,9 @@ fn clones_that_keep_dying_are_replaced_once_a_second() {
 fn lower_bounds_end_what_is_too_much() {
     let mut policy = pool(4, 8);
     settle(&mut policy, at(0));
+    // In use, so that the bounds alone count.
+    want(&mut policy, at(0));
+    settle(&mut policy, at(0));
     policy.set_bounds(PoolSettings {
         min: 0,
         max: 1,

@@ -27,7 +27,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Functions.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 60)]
     functions: usize,
     /// The node's memory for VMs, in MiB.
     #[arg(long, default_value_t = 65_536)]
