@@ -10,7 +10,7 @@ THAW := target/release/thaw
 export THAW_AGENT_BIN := $(CURDIR)/$(AGENT)
 export THAW_SHIM_BIN := $(CURDIR)/$(SHIM)
 
-.PHONY: help setup setup-test agent shim build demo test lint deny openapi simulate bench bench-memory clean-demo
+.PHONY: help setup setup-test agent shim build demo test lint deny openapi simulate bench bench-functions bench-memory clean-demo
 
 help: ## What there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,10 @@ simulate: ## A day of bursty traffic in simulated time, against pools of a fixed
 	@mkdir -p bench/results
 	cargo run --quiet --locked --release -p thaw-bench --bin thaw-simulate -- \
 		--json bench/results/simulation.json --table bench/results/simulation.md
+
+bench-functions: setup-test build ## Measure functions: bench/results/functions.*
+	cargo build --quiet --locked --release -p thaw-bench
+	THAW_BENCH_RESULTS=functions deploy/bench functions
 
 bench: setup-test build ## Measure; the tables and bench/results/*.json are written anew.
 	cargo build --quiet --locked --release -p thaw-bench

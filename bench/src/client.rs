@@ -193,7 +193,24 @@ impl Client {
         bail!("the pool did not fill within {CALL_TIMEOUT:?}")
     }
 
-    async fn call(
+    /// Sends JSON; returns the answer whatever it is.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<reqwest::Response> {
+        let request = self.http.post(format!("{}{path}", self.server)).json(body);
+        Ok(request.send().await?)
+    }
+
+    /// Gets a text.
+    pub(crate) async fn text(&self, path: &str) -> Result<String> {
+        let response = self
+            .http
+            .get(format!("{}{path}", self.server))
+            .send()
+            .await?;
+        Ok(response.error_for_status()?.text().await?)
+    }
+
+    /// Sends a request of JSON that must be answered with JSON, or with nothing.
+    pub(crate) async fn call(
         &self,
         method: reqwest::Method,
         path: &str,

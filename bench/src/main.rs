@@ -15,7 +15,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{client::Client, memory::Memory, plan::Plan, report::Report};
+use crate::{
+    client::Client, memory::Memory, plan::Plan, report::Report, sections::functions::Functions,
+};
 
 /// Measure Thaw's latency and memory.
 #[derive(Debug, Parser)]
@@ -51,6 +53,8 @@ struct Arguments {
 enum Command {
     /// Measure how clones get their memory and what they take, on a node inside this process.
     Memory(Memory),
+    /// Measure functions: latencies, floods, and whether answers belong to their events.
+    Functions(Functions),
 }
 
 #[tokio::main]
@@ -58,6 +62,12 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let report: Report = match arguments.command {
         Some(Command::Memory(memory)) => memory.run().await?,
+        Some(Command::Functions(functions)) => {
+            let client = Client::new(&arguments.server)?;
+            functions
+                .run(&client, arguments.image, arguments.samples)
+                .await?
+        }
         None => {
             let client = Client::new(&arguments.server)?;
             let plan = Plan {

@@ -4,6 +4,7 @@ pub(crate) mod burst;
 pub(crate) mod cold;
 pub(crate) mod docker;
 pub(crate) mod exec;
+pub(crate) mod functions;
 pub(crate) mod memory;
 pub(crate) mod neighbour;
 pub(crate) mod sequential;
