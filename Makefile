@@ -10,7 +10,7 @@ THAW := target/release/thaw
 export THAW_AGENT_BIN := $(CURDIR)/$(AGENT)
 export THAW_SHIM_BIN := $(CURDIR)/$(SHIM)
 
-.PHONY: help setup setup-test agent shim build demo test lint deny openapi simulate bench bench-functions bench-memory clean-demo
+.PHONY: help setup setup-test agent shim build demo test lint deny openapi simulate bench bench-forks bench-functions bench-memory clean-demo
 
 help: ## What there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,10 @@ simulate: ## A day of bursty traffic in simulated time, against pools of a fixed
 bench-functions: setup-test build ## Measure functions: bench/results/functions.*
 	cargo build --quiet --locked --release -p thaw-bench
 	THAW_BENCH_RESULTS=functions deploy/bench functions
+
+bench-forks: setup-test build ## Measure how long forks hold a VM up, and take: bench/results/forks.*
+	cargo build --quiet --locked --release -p thaw-bench
+	THAW_BENCH_RESULTS=forks deploy/bench forks
 
 bench: setup-test build ## Measure; the tables and bench/results/*.json are written anew.
 	cargo build --quiet --locked --release -p thaw-bench

@@ -55,6 +55,8 @@ enum Command {
     Memory(Memory),
     /// Measure functions: latencies, floods, and whether answers belong to their events.
     Functions(Functions),
+    /// Measure how long forks hold a running VM up, and how long they take, at the daemon.
+    Forks,
 }
 
 #[tokio::main]
@@ -67,6 +69,10 @@ async fn main() -> Result<()> {
             functions
                 .run(&client, arguments.image, arguments.samples)
                 .await?
+        }
+        Some(Command::Forks) => {
+            let client = Client::new(&arguments.server)?;
+            sections::forks::run(&client, &arguments.image).await?
         }
         None => {
             let client = Client::new(&arguments.server)?;

@@ -4,6 +4,7 @@ pub(crate) mod burst;
 pub(crate) mod cold;
 pub(crate) mod docker;
 pub(crate) mod exec;
+pub(crate) mod forks;
 pub(crate) mod functions;
 pub(crate) mod memory;
 pub(crate) mod neighbour;
