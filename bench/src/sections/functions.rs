@@ -55,7 +55,7 @@ impl Functions {
         };
         let bench = Bench { client, image };
         bench.latencies(samples, &mut report).await?;
-        bench.from_zero(samples, &mut report).await?;
+        bench.zero_warm(samples, &mut report).await?;
         let flood = Duration::from_secs(self.flood);
         bench.flood("bench-flood", 100, flood, &mut report).await?;
         bench
@@ -165,7 +165,7 @@ impl Bench<'_> {
         Ok(samples)
     }
 
-    async fn from_zero(&self, count: u32, report: &mut Report) -> Result<()> {
+    async fn zero_warm(&self, count: u32, report: &mut Report) -> Result<()> {
         let what = "function, from zero warm";
         progress(what);
         let bounds = json!({"min_warm": 0, "max_warm": 1, "idle_ms": 0});
