@@ -5,7 +5,7 @@ use nix::sys::{
     stat::{Mode, umask},
 };
 
-use super::BootError;
+use super::{BootError, sys};
 
 /// 256 operations of a handful of descriptors each, with room to spare.
 const OPEN_FILES: u64 = 16 * 1024;
@@ -20,5 +20,7 @@ const MOST_OPEN_FILES: u64 = 524_288;
 pub(super) fn set() -> Result<(), BootError> {
     umask(Mode::from_bits_truncate(0o022));
     setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, MOST_OPEN_FILES)
-        .map_err(BootError::system("set the limit of open files"))
+        .map_err(BootError::system("set the limit of open files"))?;
+    // What ends or computes must not keep the host waiting for what the agent has to say.
+    sys::go_first().map_err(BootError::system("go before other processes"))
 }

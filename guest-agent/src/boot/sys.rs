@@ -1,9 +1,24 @@
-//! The loopback interface.
-#![expect(unsafe_code, reason = "ioctls of netdevice(7)")]
+//! The loopback interface, and the agent's place in the scheduler.
+#![expect(unsafe_code, reason = "ioctls of netdevice(7), sched(7)")]
 
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use nix::errno::Errno;
+
+/// linux/sched.h; children of a process that has it are scheduled as anybody is.
+const SCHED_RESET_ON_FORK: libc::c_int = 0x4000_0000;
+
+/// Lets this process, and none that it starts, go before all others.
+pub(super) fn go_first() -> Result<(), Errno> {
+    let normal = libc::sched_param { sched_priority: 0 };
+    // SAFETY: system calls on numbers and on a structure of this frame.
+    unsafe {
+        let policy = libc::SCHED_OTHER | SCHED_RESET_ON_FORK;
+        Errno::result(libc::sched_setscheduler(0, policy, &raw const normal))?;
+        Errno::result(libc::setpriority(libc::PRIO_PROCESS, 0, -20))?;
+    }
+    Ok(())
+}
 
 /// Brings `lo` up; the kernel gives it its addresses by itself.
 pub(super) fn loopback_up(socket: BorrowedFd<'_>) -> Result<(), Errno> {
