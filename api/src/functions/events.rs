@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use thaw_api_types::{
     ErrorBody, FunctionEvent, FunctionEventList, FunctionEventQuery, FunctionEventState,
 };
-use thaw_runner::functions::{EventState, QueuedEvent};
+use thaw_runner::functions::{EventState, FunctionError, QueuedEvent};
 
 use crate::{body::Parameters, error::ApiError, failure, state::App};
 
@@ -66,10 +66,7 @@ pub(crate) async fn event(
     State(app): State<App>,
     Path((name, id)): Path<(String, String)>,
 ) -> Result<Json<FunctionEvent>, ApiError> {
-    let found = app.functions.event(&name, &id).await;
-    found
-        .map(|event| Json(convert(event)))
-        .map_err(|error| failure::function(&error))
+    told(app.functions.event(&name, &id).await)
 }
 
 /// Queue a dead event again
@@ -90,10 +87,7 @@ pub(crate) async fn retry_event(
     State(app): State<App>,
     Path((name, id)): Path<(String, String)>,
 ) -> Result<Json<FunctionEvent>, ApiError> {
-    let retried = app.functions.retry_event(&name, &id).await;
-    retried
-        .map(|event| Json(convert(event)))
-        .map_err(|error| failure::function(&error))
+    told(app.functions.retry_event(&name, &id).await)
 }
 
 /// Forget an event
@@ -117,6 +111,13 @@ pub(crate) async fn remove_event(
     let removed = app.functions.remove_event(&name, &id).await;
     removed.map_err(|error| failure::function(&error))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the caller is told of one event.
+fn told(event: Result<QueuedEvent, FunctionError>) -> Result<Json<FunctionEvent>, ApiError> {
+    event
+        .map(|event| Json(convert(event)))
+        .map_err(|error| failure::function(&error))
 }
 
 fn convert(event: QueuedEvent) -> FunctionEvent {

@@ -135,8 +135,7 @@ pub(crate) async fn find(
     named: NamedExec,
 ) -> Result<Json<BackgroundExec>, ApiError> {
     let operation = BackgroundOperation::Inspect { id: named.exec };
-    let reply = ask(&app, &named.vm, operation).await?;
-    convert::one(reply).map(Json)
+    one(&app, &named.vm, operation).await
 }
 
 /// Send a signal to a program in the background of a VM
@@ -171,8 +170,7 @@ pub(crate) async fn signal(
         id: named.exec,
         signal,
     };
-    let reply = ask(&app, &named.vm, operation).await?;
-    convert::one(reply).map(Json)
+    one(&app, &named.vm, operation).await
 }
 
 /// Forget a program in the background of a VM
@@ -197,8 +195,16 @@ pub(crate) async fn remove(
     named: NamedExec,
 ) -> Result<Json<BackgroundExec>, ApiError> {
     let operation = BackgroundOperation::Remove { id: named.exec };
-    let reply = ask(&app, &named.vm, operation).await?;
-    convert::one(reply).map(Json)
+    one(&app, &named.vm, operation).await
+}
+
+/// Asks for something that is answered with the program.
+async fn one(
+    app: &App,
+    vm: &str,
+    operation: BackgroundOperation,
+) -> Result<Json<BackgroundExec>, ApiError> {
+    convert::one(ask(app, vm, operation).await?).map(Json)
 }
 
 async fn ask(app: &App, vm: &str, operation: BackgroundOperation) -> Result<Reply, ApiError> {
