@@ -157,6 +157,9 @@ impl Client {
                 Outcome::Done(_) | Outcome::Present | Outcome::Retry | Outcome::Unregistered => {}
             }
         }
+        // The kernel wakes who waits before it locks the mapping against new faults (seen in 6.18): one
+        // that comes in between waits for an answer that nobody can give any more. None comes after.
+        self.wake_all()?;
         self.state.send_replace(State::Independent);
         Ok(())
     }
