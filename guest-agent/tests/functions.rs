@@ -287,10 +287,30 @@ async fn a_failing_hook_fails_the_load() {
 
 #[tokio::test]
 async fn a_proof_touches_nothing_of_the_function() {
-    let source = "calls = 0\ndef handle(event, context):\n    global calls\n    calls += 1\n    return calls\n";
+    let source = "import random, ssl\n\
+        seen = []\n\
+        random.seed(1)\n\
+        def after_restore(): seen.append(random.getstate() != before)\n\
+        before = random.getstate()\n\
+        def handle(event, context):\n    seen.append(event)\n    return seen\n";
     let function = loaded(python("app.handle"), "app.py", source).await;
+    let rehearsed = function.rehearse_thawed("{\"a\": 1}").await.unwrap();
+    assert_eq!(rehearsed.outcome(), Outcome::Returned);
+    assert_eq!(rehearsed.result, b"{\"a\": 1}");
     function.prove().await;
-    assert_eq!(function.invoke("1").await.unwrap().result, b"1");
+    // What is due after a thaw is still due: the hook runs, after the generator was seeded anew.
+    assert_eq!(function.invoke("7").await.unwrap().result, b"[true, 7]");
+
+    // Others would notice, so nothing comes to them.
+    let source = "#!/bin/sh\necho run >&2\ncat\n";
+    let function = loaded(command(&["./run"]), "run", source).await;
+    let rehearsed = function.rehearse_thawed("1").await.unwrap();
+    assert_eq!(rehearsed.outcome(), Outcome::Returned);
+    assert_eq!(
+        (rehearsed.result.as_slice(), rehearsed.log()),
+        (&[][..], "")
+    );
+    assert_eq!(function.invoke("1").await.unwrap().log(), "run\n");
 }
 
 #[tokio::test]

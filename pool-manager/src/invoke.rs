@@ -51,6 +51,7 @@ pub(crate) fn agent_request(request: InvokeRequest) -> (Request, Rest) {
         timeout_ms: u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX),
         log_limit_bytes: request.log_limit_bytes,
         result_limit_bytes: request.result_limit_bytes,
+        rehearsal: false,
     };
     (Request::Invoke(invoke), rest)
 }

@@ -107,6 +107,10 @@ pub struct Invoke {
     pub log_limit_bytes: u64,
     /// The largest result; a larger one is an error of the function.
     pub result_limit_bytes: u64,
+    /// The event goes the way of an event as far as nothing of the user's notices, and comes back: for a proof
+    /// alone. Of a function that has no process to ask, nothing comes back.
+    #[serde(default)]
+    pub rehearsal: bool,
 }
 
 /// What a result is; it comes before its bytes.

@@ -10,11 +10,11 @@ import os
 import gc
 import atexit
 import builtins
-import io
 import linecache
 import traceback
 import _signal
 import _socket
+from _io import _IOBase
 from importlib.machinery import BuiltinImporter
 
 PROVE, RUN, FORK = 1, 2, 3
@@ -180,7 +180,8 @@ def finish(code, namespace, say):
     if code == -2:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         os.kill(os.getpid(), _signal.SIGINT)
-    say(code)
+    if say is not None:
+        say(code)
     os._exit(code)
 
 
@@ -194,7 +195,8 @@ def settle(code, namespace):
     gc.collect()
     # Modules that the code has imported hold files too.
     for thing in gc.get_objects():
-        if isinstance(thing, io.IOBase):
+        # Not the abstract class, which is asked of in python.
+        if isinstance(thing, _IOBase):
             try:
                 if not thing.closed and thing.writable():
                     thing.flush()
@@ -212,28 +214,38 @@ def become(body, fds, say):
     finish(execute(source, namespace), namespace, say)
 
 
-def one_who_says(ident):
+def one_who_says(ident, what):
     # All is written by then; taking the process apart takes a while, and nobody needs to wait for it.
     me = os.getpid()
     try:
         os.dup2(control.fileno(), OUT_OF_THE_WAY, False)
     except OSError:
-        return lambda code: None
+        return None
 
     def say(code):
         # A copy that the code made of itself comes here too; and the code may have closed everything.
         if os.getpid() == me:
             try:
-                os.write(OUT_OF_THE_WAY, event(ident, EXITED, code))
+                os.write(OUT_OF_THE_WAY, event(ident, what, code))
             except OSError:
                 pass
     return say
 
 
 def prove(ident, body, fds):
+    # All that `become` and `finish` do, as far as the interpreter survives it.
+    say = one_who_says(ident, DONE)
+    _socket.socket(fileno=os.dup(control.fileno())).close()
     source, namespace = prepare(body, fds)
-    code = settle(execute(source, namespace), namespace)
-    send(ident, DONE, code)
+    code = execute(source, namespace)
+    if not atexit._ncallbacks():
+        atexit._run_exitfuncs()
+    code = settle(code, namespace)
+    if say is None:
+        send(ident, DONE, code)
+    else:
+        say(code)
+        os.close(OUT_OF_THE_WAY)
 
 
 def reap(_signum, _frame):
@@ -261,7 +273,7 @@ def fork(ident, body, fds):
         os.setpgid(0, 0)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
-        become(body, fds, lambda code: None)
+        become(body, fds, None)
     for fd in fds:
         os.close(fd)
     if pid < 0:
@@ -288,7 +300,7 @@ def serve():
         if mode == PROVE:
             prove(ident, body, fds)
         elif mode == RUN:
-            become(body, fds, one_who_says(ident))
+            become(body, fds, one_who_says(ident, EXITED))
         elif mode == FORK:
             fork(ident, body, fds)
 

@@ -12,7 +12,7 @@ use super::{
     command, http,
     lambda::{Runtime, Told},
     loaded::{Loaded, Server},
-    message::{Answer, EventHead, NoAnswer},
+    message::{Answer, Ask, EventHead, NoAnswer},
     resident::Talk,
 };
 use crate::{
@@ -57,6 +57,10 @@ pub(crate) async fn invoke(
     let limits = Limits::new(Some(invoke.timeout_ms));
     let mut host = HostSide { input, output };
     let (outcome, log_truncated) = match &mut loaded.server {
+        // A program, a runtime or a server would notice.
+        Server::Command { .. } | Server::Lambda(_) | Server::Http { .. } if invoke.rehearsal => {
+            (Outcome::Returned, false)
+        }
         Server::Resident(_) => resident(&mut loaded, &invoke, &event, &mut host, limits).await?,
         Server::Command { argv } => {
             command::run(&loaded.load, argv, &invoke, event, agent, &mut host).await?
@@ -76,7 +80,8 @@ pub(crate) async fn invoke(
             http::carry(process, *port, &invoke, event, &mut host, limits).await?
         }
     };
-    loaded.restored = false;
+    // What a function does after a thaw is still to be done when only the way was tried.
+    loaded.restored &= invoke.rehearsal;
     if outcome.is_fit() {
         *held = Some(loaded);
     } else {
@@ -136,10 +141,15 @@ async fn resident(
         content_type: invoke.content_type.as_deref(),
         client_context: invoke.client_context.as_deref(),
         result_limit: invoke.result_limit_bytes,
-        restored: loaded.restored,
+        restored: loaded.restored && !invoke.rehearsal,
+    };
+    let ask = if invoke.rehearsal {
+        Ask::Ping
+    } else {
+        Ask::Invoke
     };
     resident.process.allow(invoke.log_limit_bytes);
-    let mut turn = resident.invoke(&head, event, host, limits).await?;
+    let mut turn = resident.invoke(ask, &head, event, host, limits).await?;
     if matches!(turn, Turn::Heard(Err(NoAnswer::Closed))) {
         // Its socket is gone, so it is ending; how, it will say itself.
         let end = std::future::pending::<()>();

@@ -224,8 +224,21 @@ def answer(function, head, body):
     send(RESULT, {'content_type': kind}, result)
 
 
+def rehearse_reseed():
+    # The ways of `reseed`, with generators that nobody uses.
+    loaded = sys.modules
+    for module, kind in (('random', 'Random'), ('numpy.random', 'RandomState')):
+        make = getattr(loaded.get(module), kind, None)
+        if make is not None:
+            make()
+    module = loaded.get('_ssl')
+    if module is not None:
+        module.RAND_add(os.urandom(64), 64.0)
+
+
 def echo(event, context):
     # Goes where an event goes, and touches nothing of the user's.
+    rehearse_reseed()
     context.get_remaining_time_in_millis()
     return event
 

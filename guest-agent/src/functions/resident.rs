@@ -98,17 +98,17 @@ impl Resident {
         self.ask(Ask::Snapshot, &(), &[], 0, host, limits).await
     }
 
-    /// Gives the process an event.
+    /// Gives the process an event, or what only looks like one.
     pub(super) async fn invoke(
         &mut self,
+        ask: Ask,
         head: &EventHead<'_>,
         event: &[u8],
         host: &mut HostSide<'_>,
         limits: Limits,
     ) -> Result<Talk, OperationError> {
         let limit = head.result_limit;
-        self.ask(Ask::Invoke, head, event, limit, host, limits)
-            .await
+        self.ask(ask, head, event, limit, host, limits).await
     }
 
     /// Sends something through the paths of an event that touches nothing of the user's.

@@ -91,23 +91,26 @@ impl Function {
         event: &str,
         timeout_ms: u64,
     ) -> Result<Answered, Failure> {
-        let request = request(Some(event), None, timeout_ms);
+        let request = Request::Invoke(request(Some(event), None, timeout_ms));
         self.answer(None, request, None).await
     }
 
     pub(crate) async fn invoke_thawed(&self, event: &str) -> Result<Answered, Failure> {
-        let wake = Wake {
-            entropy: SecretBytes(vec![7; 64]),
-            wall_clock_ns: 1,
-            hostname: Some("clone".into()),
-            machine_id: Some("0".repeat(32)),
-        };
-        let request = request(Some(event), None, 60_000);
-        self.answer(Some(wake), request, None).await
+        let request = Request::Invoke(request(Some(event), None, 60_000));
+        self.answer(Some(wake()), request, None).await
+    }
+
+    /// What a clone goes through before it is parked.
+    pub(crate) async fn rehearse_thawed(&self, event: &str) -> Result<Answered, Failure> {
+        let mut invoke = request(Some(event), Some("application/json"), 60_000);
+        invoke.rehearsal = true;
+        self.answer(Some(wake()), Request::Invoke(invoke), None)
+            .await
     }
 
     pub(crate) async fn invoke_bytes(&self, event: &[u8]) -> Result<Answered, Failure> {
         let request = request(None, Some("application/octet-stream"), 60_000);
+        let request = Request::Invoke(request);
         self.answer(None, request, Some(event)).await
     }
 
@@ -146,8 +149,17 @@ impl Function {
     }
 }
 
-fn request(event: Option<&str>, content_type: Option<&str>, timeout_ms: u64) -> Request {
-    Request::Invoke(Invoke {
+fn wake() -> Wake {
+    Wake {
+        entropy: SecretBytes(vec![7; 64]),
+        wall_clock_ns: 1,
+        hostname: Some("clone".into()),
+        machine_id: Some("0".repeat(32)),
+    }
+}
+
+fn request(event: Option<&str>, content_type: Option<&str>, timeout_ms: u64) -> Invoke {
+    Invoke {
         request_id: "r-1".into(),
         version: "1".into(),
         content_type: content_type.map(Into::into),
@@ -156,5 +168,6 @@ fn request(event: Option<&str>, content_type: Option<&str>, timeout_ms: u64) -> 
         timeout_ms,
         log_limit_bytes: 65536,
         result_limit_bytes: 2_000_000,
-    })
+        rehearsal: false,
+    }
 }

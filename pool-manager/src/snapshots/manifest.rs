@@ -161,6 +161,7 @@ pub(super) mod tests {
                 version: "1".into(),
                 accelerator: "none".into(),
                 transport: "serial".into(),
+                machine: "m".to_owned(),
             },
             handover: Handover::new(*b"0123456789abcdef"),
             scratch_bytes: 1 << 20,
@@ -182,7 +183,7 @@ pub(super) mod tests {
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
             serde_json::to_string(&value["snapshot"]).unwrap(),
-            r#"{"config":{"cmd":[],"entrypoint":[],"env":[],"user":null,"workdir":null},"created_at":0,"engine":{"accelerator":"none","name":"fake","transport":"serial","version":"1"},"handover":"MDEyMzQ1Njc4OWFiY2RlZg==","id":"snap-1","image":"sha256:00","memory_bytes":4096,"paused_us":12800,"scratch_bytes":1048576,"scratch_sha256":"","shape":{"memory_mib":128,"vcpus":1},"state_sha256":"","template":"0123456789abcdef","total_us":50000}"#
+            r#"{"config":{"cmd":[],"entrypoint":[],"env":[],"user":null,"workdir":null},"created_at":0,"engine":{"accelerator":"none","machine":"m","name":"fake","transport":"serial","version":"1"},"handover":"MDEyMzQ1Njc4OWFiY2RlZg==","id":"snap-1","image":"sha256:00","memory_bytes":4096,"paused_us":12800,"scratch_bytes":1048576,"scratch_sha256":"","shape":{"memory_mib":128,"vcpus":1},"state_sha256":"","template":"0123456789abcdef","total_us":50000}"#
         );
         assert_eq!(
             (&value["version"], &value["sha256"]),

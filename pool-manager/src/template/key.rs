@@ -37,10 +37,10 @@ impl TemplateKey {
             engine.version.clone(),
             engine.accelerator.clone(),
             engine.transport.clone(),
+            engine.machine.clone(),
             self.scratch_bytes.to_string(),
         ];
         let mut hash = Sha256::new();
-        // Templates without a function have the ids that they always had.
         for part in parts.into_iter().chain(self.function.clone()) {
             // The length keeps two lists of parts from reading alike.
             hash.update((part.len() as u64).to_le_bytes());
@@ -67,6 +67,7 @@ mod tests {
                 version: "7.2.22".into(),
                 accelerator: "tcg".into(),
                 transport: "serial".into(),
+                machine: "m".into(),
             },
             scratch_bytes: 4 << 30,
             function: None,
@@ -75,7 +76,7 @@ mod tests {
 
     #[test]
     fn every_part_of_the_key_counts() {
-        let change: [fn(&mut TemplateKey); 10] = [
+        let change: [fn(&mut TemplateKey); 11] = [
             |key| key.image.push('1'),
             |key| key.shape.vcpus = 2,
             |key| key.shape.memory_mib = 512,
@@ -84,6 +85,7 @@ mod tests {
             |key| key.engine.version.push('1'),
             |key| key.engine.accelerator.push('1'),
             |key| key.engine.transport.push('1'),
+            |key| key.engine.machine.push('1'),
             |key| key.scratch_bytes += 1,
             |key| key.function = Some("f".into()),
         ];
@@ -95,7 +97,7 @@ mod tests {
         }
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 11);
+        assert_eq!(ids.len(), 12);
     }
 
     #[test]

@@ -184,6 +184,7 @@ mod tests {
                 version: "1".into(),
                 accelerator: "none".into(),
                 transport: "serial".into(),
+                machine: "m".to_owned(),
             },
             kernel: "6.1".into(),
             agent: "0.1".into(),
@@ -256,7 +257,7 @@ mod tests {
         let text = serde_json::to_string(&manifest()).unwrap();
         assert_eq!(
             text,
-            r#"{"version":2,"id":"0123456789abcdef","image":"sha256:00","config":{"env":[],"workdir":null,"user":null,"entrypoint":[],"cmd":[]},"shape":{"vcpus":1,"memory_mib":128},"memory":"plain","engine":{"name":"fake","version":"1","accelerator":"none","transport":"serial"},"kernel":"6.1","agent":"0.1","protocol":1,"languages":[],"scratch_bytes":1048576,"scratch_sha256":"","state_sha256":"","created_at":0,"bake_ms":0}"#
+            r#"{"version":2,"id":"0123456789abcdef","image":"sha256:00","config":{"env":[],"workdir":null,"user":null,"entrypoint":[],"cmd":[]},"shape":{"vcpus":1,"memory_mib":128},"memory":"plain","engine":{"name":"fake","version":"1","accelerator":"none","transport":"serial","machine":"m"},"kernel":"6.1","agent":"0.1","protocol":1,"languages":[],"scratch_bytes":1048576,"scratch_sha256":"","state_sha256":"","created_at":0,"bake_ms":0}"#
         );
     }
 }

@@ -25,6 +25,10 @@ pub struct EngineIdentity {
     pub accelerator: String,
     /// How the host reaches the agent: `serial` or `vsock`.
     pub transport: String,
+    /// The machine that it makes: a digest of processor and devices. Empty in what was frozen before this was
+    /// written down.
+    #[serde(default)]
+    pub machine: String,
 }
 
 impl fmt::Display for EngineIdentity {

@@ -84,6 +84,7 @@ impl Default for FakeEngine {
                 version: text("1"),
                 accelerator: text("none"),
                 transport: text("serial"),
+                machine: text("fake"),
             },
             shared: Arc::new(Shared {
                 faults: Mutex::default(),

@@ -92,9 +92,11 @@ pub(super) async fn invoke(
         }
         _ => Outcome::Returned,
     };
-    let served = functions.served.fetch_add(1, Ordering::Relaxed) + 1;
-    let line = format!("served {served}\n");
-    output.data(FrameKind::Stdout, line.as_bytes()).await;
+    if !invoke.rehearsal {
+        let served = functions.served.fetch_add(1, Ordering::Relaxed) + 1;
+        let line = format!("served {served}\n");
+        output.data(FrameKind::Stdout, line.as_bytes()).await;
+    }
     if outcome.is_fit() {
         let content_type = invoke.content_type;
         output

@@ -1,7 +1,8 @@
 //! QEMU's command line.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, os::unix::ffi::OsStrExt as _};
 
+use sha2::{Digest as _, Sha256};
 use thaw_guest_protocol::{PORT_NAME, ROOTFS_OPTION, TRANSPORT_OPTION};
 
 use super::Accelerator;
@@ -56,6 +57,29 @@ pub(super) struct Invocation<'a> {
     pub(super) tsc_khz: u64,
 }
 
+/// What tells the machine that device states are made for from others: its processor, its devices and where
+/// they sit, whatever its size. 16 hex digits of a SHA-256.
+pub(super) fn machine_digest(accelerator: Accelerator, transport: Transport) -> String {
+    let invocation = Invocation {
+        name: "",
+        accelerator,
+        shape: Shape {
+            vcpus: 0,
+            memory_mib: 0,
+        },
+        root_fs: RootFs::Squashfs,
+        start: Start::Incoming,
+        transport,
+        tsc_khz: 0,
+    };
+    let mut hash = Sha256::new();
+    for argument in invocation.arguments() {
+        hash.update(argument.as_bytes());
+        hash.update([0]);
+    }
+    hex::encode(&hash.finalize()[..8])
+}
+
 impl Invocation<'_> {
     /// The arguments, without the program's own name.
     pub(super) fn arguments(&self) -> Vec<OsString> {
@@ -105,7 +129,9 @@ impl Invocation<'_> {
             }
             Accelerator::Tcg => {
                 arguments.pair("-accel", "tcg");
-                arguments.pair("-cpu", "max");
+                // Told that `rep movsb` is fast, kernel and C library copy and clear byte by byte, which is how
+                // QEMU translates it (docs/adr/0006-no-fast-strings-under-emulation.md).
+                arguments.pair("-cpu", "max,-erms");
             }
         }
         arguments.pair("-smp", self.shape.vcpus.to_string());
@@ -203,6 +229,8 @@ impl Invocation<'_> {
             "random.trust_cpu=on",
             // Huge pages would make a clone own 2 MiB for every byte it writes.
             "transparent_hugepage=never",
+            // Each session would get the same share of the processor, whatever the agent's priority.
+            "noautogroup",
             // What a guest does not need costs translated code in every clone.
             "lsm=capability psi=0",
             "pci=off i8042.noaux i8042.nokbd audit=0 nowatchdog cgroup_no_v1=all",
@@ -287,6 +315,20 @@ mod tests {
             let boot = arguments_on(accelerator, Start::Boot, Transport::Serial);
             assert_eq!(boot.contains("norandmaps"), fixed, "{accelerator}");
         }
+    }
+
+    #[test]
+    fn another_machine_has_another_digest() {
+        let digests = [
+            machine_digest(Accelerator::Tcg, Transport::Serial),
+            machine_digest(Accelerator::Kvm, Transport::Serial),
+            machine_digest(Accelerator::Tcg, Transport::Vsock(0)),
+        ];
+        assert!(digests.iter().all(|digest| digest.len() == 16));
+        assert_ne!(digests[0], digests[1]);
+        assert_ne!(digests[0], digests[2]);
+        let again = machine_digest(Accelerator::Tcg, Transport::Serial);
+        assert_eq!(digests[0], again);
     }
 
     #[test]

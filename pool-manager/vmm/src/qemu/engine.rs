@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Accelerator,
     adopt::find,
-    argv::{Start, fd},
+    argv::{Start, Transport, fd, machine_digest},
     launch::{Launch, VHOST_VSOCK, launch, prepare},
     machine::QemuMachine,
     memory::Shim,
@@ -134,9 +134,15 @@ impl Qemu {
         let shim = Shim::write(&run, &config.shim)
             .map_err(|source| QemuError::Shim { path: run, source })?;
         let vsock = Path::new(VHOST_VSOCK).exists();
+        let transport = if vsock {
+            Transport::Vsock(0)
+        } else {
+            Transport::Serial
+        };
         let identity = EngineIdentity {
             name: "qemu".to_owned(),
             version,
+            machine: machine_digest(config.accelerator, transport),
             accelerator: config.accelerator.to_string(),
             transport: if vsock { "vsock" } else { "serial" }.to_owned(),
         };
