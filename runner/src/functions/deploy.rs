@@ -6,7 +6,7 @@ use thaw_pool_manager::{BakeFunction, FunctionSpec, TemplateId, image::ProgressS
 
 use super::{
     Deploy, DeployError, FunctionInfo, FunctionName, Functions, Version, VersionSpec,
-    code::StoredCode, registry::Function,
+    code::HeldCode, registry::Function,
 };
 use crate::{clock::now_ms, store::VersionRow};
 
@@ -60,8 +60,10 @@ impl Functions {
             }
             Err(error) => Err(error),
         };
+        let digest = code.digest.clone();
+        drop(code);
         if committed.is_err() {
-            self.remove_unused_code(&code.digest);
+            self.remove_unused_code(&digest);
         }
         committed
     }
@@ -94,7 +96,7 @@ impl Functions {
         &self,
         name: &FunctionName,
         spec: VersionSpec,
-        code: &StoredCode,
+        code: &HeldCode,
         template: TemplateId,
     ) -> Result<FunctionInfo, DeployError> {
         let _change = self.0.change.lock().await;

@@ -61,7 +61,7 @@ impl Functions {
         for digest in code.list()? {
             if !digests.contains(&digest) {
                 tracing::warn!(digest, "removed code that no version uses");
-                code.remove(&digest)?;
+                code.remove_unused(&digest, || false)?;
             }
         }
         for template in node.templates().await {

@@ -106,12 +106,10 @@ impl Functions {
         tracing::warn!(%template, "a removed function's template is still in use; it goes at the next start");
     }
 
-    /// Removes code, unless a version uses it.
+    /// Removes code, unless a version uses it or a deploy is about to.
     pub(super) fn remove_unused_code(&self, digest: &str) {
-        if self.uses(|version| version.code_digest == digest) {
-            return;
-        }
-        if let Err(error) = self.0.code.remove(digest) {
+        let is_used = || self.uses(|version| version.code_digest == digest);
+        if let Err(error) = self.0.code.remove_unused(digest, is_used) {
             tracing::warn!(digest, %error, "could not remove a function's code");
         }
     }

@@ -17,4 +17,4 @@ mod store;
 
 pub use error::CodeError;
 pub use limits::CodeLimits;
-pub(crate) use store::{CodeStore, StoredCode};
+pub(crate) use store::{CodeStore, HeldCode};

@@ -1,10 +1,12 @@
 //! Where code lies: one tar for each digest.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, DirBuilder, File},
     io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{DirBuilderExt as _, FileExt as _},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use sha2::{Digest as _, Sha256};
@@ -20,15 +22,41 @@ const EMPTY_TAR: [u8; 1024] = [0; 1024];
 pub(crate) struct CodeStore {
     folder: PathBuf,
     limits: CodeLimits,
+    holds: Holds,
 }
 
-/// Code that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredCode {
+/// How many deploys hold code, by its digest. Locked while code comes or goes.
+#[derive(Debug, Clone, Default)]
+struct Holds(Arc<Mutex<BTreeMap<String, usize>>>);
+
+/// Code that was added. It is not removed while this lives, so that a deploy can count on it until a version
+/// uses it, whoever removes another version with the same code meanwhile.
+#[derive(Debug)]
+pub(crate) struct HeldCode {
     /// SHA-256 of the tar, in hex.
     pub(crate) digest: String,
     /// The tar's size.
     pub(crate) bytes: u64,
+    holds: Holds,
+}
+
+impl Holds {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        // Every update is one call, so a panic elsewhere can't have left it half-done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for HeldCode {
+    fn drop(&mut self) {
+        let mut holds = self.holds.lock();
+        if let Some(count) = holds.get_mut(&self.digest) {
+            *count -= 1;
+            if *count == 0 {
+                holds.remove(&self.digest);
+            }
+        }
+    }
 }
 
 impl CodeStore {
@@ -49,6 +77,7 @@ impl CodeStore {
         Ok(Self {
             folder: folder.to_owned(),
             limits,
+            holds: Holds::default(),
         })
     }
 
@@ -56,7 +85,7 @@ impl CodeStore {
     ///
     /// # Errors
     /// See [`CodeError`]; nothing is kept then.
-    pub(crate) fn add(&self, archive: Option<&[u8]>) -> Result<StoredCode, CodeError> {
+    pub(crate) fn add(&self, archive: Option<&[u8]>) -> Result<HeldCode, CodeError> {
         let failed = || CodeError::io("write");
         let mut staged = tempfile::Builder::new()
             .prefix(".staging-")
@@ -68,13 +97,21 @@ impl CodeStore {
         }
         let (digest, bytes) = digest(staged.as_file_mut()).map_err(failed())?;
         staged.as_file().sync_all().map_err(failed())?;
+        let mut holds = self.holds.lock();
         staged
             .persist(self.path(&digest))
             .map_err(|error| failed()(error.error))?;
+        *holds.entry(digest.clone()).or_default() += 1;
+        drop(holds);
+        let held = HeldCode {
+            digest,
+            bytes,
+            holds: self.holds.clone(),
+        };
         File::open(&self.folder)
             .and_then(|folder| folder.sync_all())
             .map_err(failed())?;
-        Ok(StoredCode { digest, bytes })
+        Ok(held)
     }
 
     fn unpack(&self, archive: &[u8], tar: &File) -> Result<(), CodeError> {
@@ -102,8 +139,17 @@ impl CodeStore {
         Ok(CodeStream(Box::pin(file.map_err(CodeError::io("read"))?)))
     }
 
-    /// Removes code that nobody uses; code that is not there is no error.
-    pub(crate) fn remove(&self, digest: &str) -> Result<(), CodeError> {
+    /// Removes code, unless it is held or, asked at a moment when nobody can begin to use it, used; code that
+    /// is not there is no error.
+    pub(crate) fn remove_unused(
+        &self,
+        digest: &str,
+        is_used: impl FnOnce() -> bool,
+    ) -> Result<(), CodeError> {
+        let holds = self.holds.lock();
+        if holds.contains_key(digest) || is_used() {
+            return Ok(());
+        }
         match fs::remove_file(self.path(digest)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(CodeError::io("remove")(error))
@@ -181,16 +227,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = CodeStore::open(folder.path(), CodeLimits::default()).unwrap();
         let code = store.add(Some(&archive("x = 1"))).unwrap();
-        assert_eq!(store.add(Some(&archive("x = 1"))).unwrap(), code);
-        assert_ne!(store.add(Some(&archive("x = 2"))).unwrap(), code);
+        let again = store.add(Some(&archive("x = 1"))).unwrap();
+        assert_eq!(again.digest, code.digest);
+        let other = store.add(Some(&archive("x = 2"))).unwrap();
+        assert_ne!(other.digest, code.digest);
         assert_eq!(store.list().unwrap().len(), 2);
         let mut bytes = Vec::new();
         let mut stream = store.read(&code.digest).await.unwrap();
         stream.0.read_to_end(&mut bytes).await.unwrap();
         assert_eq!(bytes.len() as u64, code.bytes);
-        store.remove(&code.digest).unwrap();
-        store.remove(&code.digest).unwrap();
-        assert!(store.read(&code.digest).await.is_err());
+        let digest = code.digest.clone();
+        let remove = |used| store.remove_unused(&digest, || used).unwrap();
+        drop(code);
+        remove(false);
+        assert!(store.read(&digest).await.is_ok(), "held by the second");
+        drop(again);
+        remove(true);
+        assert!(store.read(&digest).await.is_ok(), "used");
+        remove(false);
+        remove(false);
+        assert!(store.read(&digest).await.is_err());
         assert_eq!(store.list().unwrap().len(), 1);
     }
 
