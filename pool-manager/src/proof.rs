@@ -25,6 +25,10 @@ use crate::{template::Manifest, wake::wake};
 /// How long a function may take to give back what it need not look at.
 const FUNCTION_TIMEOUT_MS: u64 = 5000;
 
+/// How often an event goes its way. The second time takes the branches of what is there already; it saves the
+/// first real one a millisecond, a third would save nothing.
+const ROUNDS: usize = 2;
+
 /// The moment without work after a proof. With 10 ms and more a wake takes 0.8 ms instead of 1.5, and the run of
 /// code no longer takes 5 ms in one build and 17 in the next.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -88,25 +92,14 @@ pub(crate) async fn prove(
 
 /// A function's clone is warm when its process has answered the agent; the function itself sees nothing of it.
 async fn prove_function(machine: &dyn Machine) -> Result<(), ProofError> {
-    let event = Opening {
+    let mut event = Opening {
         wake: Some(wake(machine.id().as_str()).map_err(ProofError::Wake)?),
         request: Request::Invoke(nothing_to_do()),
     };
     machine.resume().await?;
-    let started = machine.guest().run(&event).await;
-    let (_input, mut output) = started.map_err(ProofError::Guest)?;
-    loop {
-        let piece = output.next_of_invocation().await;
-        if let InvocationOutput::End(invoked) = piece.map_err(ProofError::Guest)? {
-            if invoked.outcome != Outcome::Returned {
-                let message = format!("the function answered its proof with {:?}", invoked.outcome);
-                return Err(ProofError::Guest(GuestError::Failed(Failure {
-                    kind: FailureKind::System,
-                    message,
-                })));
-            }
-            break;
-        }
+    for _ in 0..ROUNDS {
+        rehearse_event(machine, &event).await?;
+        event.wake = None;
     }
     let own = Opening {
         wake: None,
@@ -118,6 +111,25 @@ async fn prove_function(machine: &dyn Machine) -> Result<(), ProofError> {
         .await
         .map_err(ProofError::Guest)?;
     pause_settled(machine).await
+}
+
+async fn rehearse_event(machine: &dyn Machine, event: &Opening) -> Result<(), ProofError> {
+    let started = machine.guest().run(event).await;
+    let (_input, mut output) = started.map_err(ProofError::Guest)?;
+    loop {
+        let piece = output.next_of_invocation().await;
+        let InvocationOutput::End(invoked) = piece.map_err(ProofError::Guest)? else {
+            continue;
+        };
+        if invoked.outcome == Outcome::Returned {
+            return Ok(());
+        }
+        let message = format!("the function answered its proof with {:?}", invoked.outcome);
+        return Err(ProofError::Guest(GuestError::Failed(Failure {
+            kind: FailureKind::System,
+            message,
+        })));
+    }
 }
 
 /// Pauses a clone that has had a moment without work. What its kernel puts off, such as freeing what a process
