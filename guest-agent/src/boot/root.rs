@@ -1,6 +1,10 @@
 //! The root file system: the image below, the scratch disk above, and the switch to it.
 
-use std::{env::set_current_dir, fs, path::Path};
+use std::{
+    env::set_current_dir,
+    fs::{self, File},
+    path::Path,
+};
 
 use nix::{mount::MsFlags, unistd::chroot};
 use thaw_guest_protocol::{ROOT_DEVICE, SCRATCH_DEVICE};
@@ -44,11 +48,11 @@ fn leave_order_to_the_host() {
     }
 }
 
-/// Mounts both disks and joins them.
+/// Mounts both disks and joins them. Returns what the scratch disk was, and its folder.
 ///
 /// # Errors
 /// [`BootError`].
-pub(super) fn assemble(kind: RootKind) -> Result<Disk, BootError> {
+pub(super) fn assemble(kind: RootKind) -> Result<(Disk, File), BootError> {
     for path in [IMAGE, SCRATCH, NEW_ROOT] {
         folder(path).map_err(BootError::system("make a mount point"))?;
     }
@@ -73,7 +77,8 @@ pub(super) fn assemble(kind: RootKind) -> Result<Disk, BootError> {
     }
     let overlay = Some("overlay");
     mount_at(overlay, NEW_ROOT, overlay, MsFlags::MS_NOATIME, OVERLAY)?;
-    Ok(disk)
+    let scratch = File::open(SCRATCH).map_err(BootError::system("open the scratch disk"))?;
+    Ok((disk, scratch))
 }
 
 /// Makes it the root and frees the initramfs.

@@ -284,6 +284,12 @@ impl Machine for QemuMachine {
         self.scratch.try_clone()
     }
 
+    async fn grow_disk(&self, bytes: u64) -> Result<(), ControlError> {
+        let size = json!({ "node-name": "scratch", "size": bytes });
+        self.qmp.command("block_resize", size).await?;
+        Ok(())
+    }
+
     fn mark(&self) -> io::Result<ProcessMark> {
         self.process.mark()
     }
