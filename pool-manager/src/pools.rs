@@ -9,7 +9,7 @@ use std::{
 };
 
 use thaw_image::{AddError, AddOptions, ErrorKind, Image, ProgressSink, Resolution};
-use thaw_vmm::Shape;
+use thaw_vmm::{Shape, protocol::PROTOCOL_VERSION};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -273,6 +273,13 @@ impl Pools {
             let reason = format!(
                 "it was frozen by {}, and this node runs {engine}",
                 manifest.engine
+            );
+            return Err(BadTemplate::new(&id, reason).into());
+        }
+        if manifest.protocol != PROTOCOL_VERSION {
+            let reason = format!(
+                "its agent speaks version {} of the protocol, and this node version {PROTOCOL_VERSION}",
+                manifest.protocol
             );
             return Err(BadTemplate::new(&id, reason).into());
         }

@@ -9,6 +9,7 @@
 mod auth;
 mod aws;
 mod bandsox;
+mod doctor;
 mod end_to_end;
 mod faults;
 mod functions;

@@ -10,7 +10,7 @@ use std::{
 use crate::support::{IMAGE, Root, World, limits};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use thaw_pool_manager::{
-    AdminError, BakeError, LeaseError, Node as _, NodeLimits, StartKind, TemplateId,
+    AdminError, BakeError, LeaseError, LeaseRequest, Node as _, NodeLimits, StartKind, TemplateId,
     TemplateSelector, image::ProgressSink, vmm::FakeEngine,
 };
 use tokio::time::timeout;
@@ -42,6 +42,53 @@ async fn a_template_is_baked_once_and_found_again_after_a_restart() {
     assert_eq!(templates.len(), 1);
     assert_eq!(templates[0].id, lease.template);
     assert!(templates[0].disk_bytes > 0 && templates[0].in_use > 0);
+    world.close().await;
+}
+
+async fn refused(world: &World, template: &TemplateId) -> String {
+    let request = LeaseRequest {
+        template: TemplateSelector::Template(template.clone()),
+        start_within: Duration::from_secs(30),
+    };
+    let refused = world.node.lease(request).await.unwrap_err();
+    assert!(
+        matches!(refused, LeaseError::BadTemplate { .. }),
+        "{refused:?}"
+    );
+    refused.to_string()
+}
+
+#[tokio::test]
+async fn a_template_of_another_engine_is_refused_by_name_and_its_image_gets_a_new_one() {
+    let root = baked().await;
+    let world = World::open(root, limits(), FakeEngine::of_version("2")).await;
+    let old = world.node.templates().await.remove(0).id;
+    let said = refused(&world, &old).await;
+    assert!(
+        said.contains(&old.to_string()) && said.contains("it was frozen by fake 1"),
+        "{said}"
+    );
+    let lease = world.lease().await.unwrap();
+    assert_eq!(lease.start, StartKind::Cold);
+    assert_ne!(lease.template, old);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_template_whose_agent_speaks_another_protocol_is_refused_by_name() {
+    let root = baked().await;
+    let manifest = folder(&root).join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let mut changed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    changed["protocol"] = 1.into();
+    fs::write(&manifest, changed.to_string()).unwrap();
+    let world = reopen(root).await;
+    let template = world.node.templates().await.remove(0).id;
+    let said = refused(&world, &template).await;
+    assert!(
+        said.contains(&template.to_string()) && said.contains("protocol"),
+        "{said}"
+    );
     world.close().await;
 }
 

@@ -75,6 +75,14 @@ impl Daemon {
         (self.process, self.server) = serve_by(command, self.storage.path(), &self.arguments);
     }
 
+    /// Starts it again as on a host where the device of userfaultfd is not to be had.
+    pub(crate) fn start_again_without_userfaultfd(&mut self) {
+        let mut command = Command::new("unshare");
+        let hidden = "mount --bind /dev/null /dev/userfaultfd && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", hidden, "sh", THAW]);
+        (self.process, self.server) = serve_by(command, self.storage.path(), &self.arguments);
+    }
+
     /// Its address.
     pub(crate) fn server(&self) -> &str {
         &self.server

@@ -38,6 +38,23 @@ fn pid_of(world: &World, vm: &LeaseId) -> nix::unistd::Pid {
     found.unwrap().1
 }
 
+/// No VMM has a capability, can get one, or may make more than the system calls that it needs.
+fn all_are_confined(world: &World) {
+    for (id, pid) in world.vmms() {
+        let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else {
+            continue;
+        };
+        for line in [
+            "CapEff:\t0000000000000000",
+            "CapPrm:\t0000000000000000",
+            "NoNewPrivs:\t1",
+            "Seccomp:\t2",
+        ] {
+            assert!(status.lines().any(|found| found == line), "{id}: {status}");
+        }
+    }
+}
+
 /// Every VMM has a uid of its own, whoever started it.
 fn no_uid_is_shared(world: &World) {
     let mut uids = BTreeSet::new();
@@ -79,6 +96,7 @@ async fn a_vm_that_stays_goes_on_under_the_next_daemon() {
     // New VMMs keep off the uids of those that were adopted.
     assert!(world.once("true").await.unwrap().ok());
     no_uid_is_shared(&world);
+    all_are_confined(&world);
 
     // One is killed while no daemon runs.
     let root = world.stop().await;

@@ -98,6 +98,13 @@ impl Default for FakeEngine {
 }
 
 impl FakeEngine {
+    /// An engine whose device states fit no other version.
+    pub fn of_version(version: &str) -> Self {
+        let mut engine = Self::default();
+        engine.identity.version = version.to_owned();
+        engine
+    }
+
     /// Changes what goes wrong from now on.
     pub fn faults(&self, change: impl FnOnce(&mut FakeFaults)) {
         change(&mut lock(&self.shared.faults));

@@ -1,0 +1,78 @@
+//! What `thaw doctor` finds, and hosts that lack something.
+
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use super::support::{Daemon, THAW, text};
+
+fn doctor(arguments: &[&str]) -> serde_json::Value {
+    let done = Command::new(THAW)
+        .args(["doctor", "--json", "--accel", "tcg"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "{}{}",
+        text(&done.stdout),
+        text(&done.stderr)
+    );
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+fn finding<'a>(checks: &'a serde_json::Value, what: &str) -> &'a str {
+    let checks = checks.as_array().unwrap();
+    let found = checks.iter().find(|check| check["what"] == what);
+    found.unwrap()["finding"].as_str().unwrap()
+}
+
+#[test]
+fn the_doctor_says_which_engine_and_memory_are_chosen_and_why_and_tries_them() {
+    let daemon = Daemon::with_python(&[]);
+    let storage = daemon.storage().to_str().unwrap().to_owned();
+    let mut daemon = daemon;
+    // The smoke test is a daemon of its own on the same storage root.
+    daemon.stop(Signal::SIGTERM);
+    let checks = doctor(&["--smoke", "--storage", &storage]);
+    assert!(
+        finding(&checks, "engine").starts_with("qemu, tcg: asked for"),
+        "{checks}"
+    );
+    assert!(
+        finding(&checks, "template memory").starts_with("uffd: "),
+        "{checks}"
+    );
+    assert!(
+        finding(&checks, "programs").contains("all are there"),
+        "{checks}"
+    );
+    assert!(!finding(&checks, "smoke test").is_empty());
+    daemon.start_again();
+}
+
+#[test]
+fn a_host_without_userfaultfd_maps_the_file_and_everything_works() {
+    let mut daemon = Daemon::with_python(&[]);
+    daemon.stop(Signal::SIGTERM);
+    daemon.start_again_without_userfaultfd();
+    let ready = daemon.http("GET", "/readyz", 0, b"").1;
+    assert!(
+        ready.contains("file") && ready.contains("/dev/userfaultfd"),
+        "{ready}"
+    );
+    let (_, metrics) = daemon.http("GET", "/metrics", 0, b"");
+    assert!(metrics.contains(r#"memory="file""#), "{metrics}");
+    assert_eq!(
+        daemon.says(&["run", "python", "--", "echo", "it works"]),
+        "it works\n"
+    );
+    daemon.says(&["vm", "create", "python", "--name", "a"]);
+    daemon.says(&["exec", "a", "--", "sh", "-c", "echo kept > /dev/shm/file"]);
+    daemon.says(&["vm", "fork", "a", "--name", "b"]);
+    assert_eq!(
+        daemon.says(&["exec", "b", "--", "cat", "/dev/shm/file"]),
+        "kept\n"
+    );
+    daemon.says(&["vm", "rm", "a", "b"]);
+}
