@@ -6,11 +6,14 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::{
-    client::Client,
+    client::{Client, Pool},
     host::Holdings,
     plan::Plan,
     report::{Report, progress},
 };
+
+/// Parked clones, before and after: as many whatever the demand, so that what the daemon holds can be compared.
+const CLONES: u32 = 4;
 
 /// Runs a command of three lines that writes to both streams.
 pub(crate) async fn measure(
@@ -20,10 +23,9 @@ pub(crate) async fn measure(
     report: &mut Report,
 ) -> Result<()> {
     progress("sequential execs");
-    client.set_pool(&plan.image, 2, 4).await?;
-    let settled = client
-        .wait_for_pool(template, |pool| pool.parked >= 2 && pool.leased == 0)
-        .await?;
+    client.set_pool(&plan.image, CLONES, CLONES).await?;
+    let is_full = |pool: &Pool| pool.parked == CLONES && pool.shells > 0 && pool.leased == 0;
+    client.wait_for_pool(template, is_full).await?;
     let before = match &plan.daemon {
         Some(daemon) => Some((daemon, daemon.steady().await?)),
         None => None,
@@ -33,11 +35,7 @@ pub(crate) async fn measure(
         run(plan, client, number).await?;
     }
     let took = begin.elapsed();
-    client
-        .wait_for_pool(template, |pool| {
-            pool.leased == 0 && pool.parked == settled.parked && pool.shells == settled.shells
-        })
-        .await?;
+    client.wait_for_pool(template, is_full).await?;
     report.figure(
         "sequential execs, every byte right",
         f64::from(plan.sequential),
