@@ -37,6 +37,14 @@ pub(crate) struct Holdings {
     pub(crate) run_entries: usize,
 }
 
+impl Holdings {
+    fn is_within(self, before: Self) -> bool {
+        self.vmms <= before.vmms
+            && self.descriptors <= before.descriptors
+            && self.run_entries <= before.run_entries
+    }
+}
+
 impl Daemon {
     /// What it holds once that no longer changes.
     pub(crate) async fn steady(&self) -> Result<Holdings> {
@@ -55,14 +63,14 @@ impl Daemon {
         Ok(last)
     }
 
-    /// What it holds when that is as it was, or else when the time for settling is over.
+    /// What it holds when that is no more than it was, or else when the time for settling is over.
     pub(crate) async fn settled(&self, before: Holdings) -> Result<Holdings> {
         let mut pace = tokio::time::interval(LOOK);
         let deadline = Instant::now() + SETTLING;
         loop {
             pace.tick().await;
             let now = self.holdings()?;
-            if now == before || Instant::now() > deadline {
+            if now.is_within(before) || Instant::now() > deadline {
                 return Ok(now);
             }
         }

@@ -25,6 +25,10 @@ pub(crate) async fn measure(
     progress("sequential execs");
     client.set_pool(&plan.image, CLONES, CLONES).await?;
     let is_full = |pool: &Pool| pool.parked == CLONES && pool.shells > 0 && pool.leased == 0;
+    // Clones that were restored before the template was whole hold more than later ones; none of them is left.
+    for number in 0..2 * CLONES {
+        run(plan, client, number).await?;
+    }
     client.wait_for_pool(template, is_full).await?;
     let before = match &plan.daemon {
         Some(daemon) => Some((daemon, daemon.steady().await?)),
@@ -93,7 +97,7 @@ fn compare(before: Holdings, after: Holdings, report: &mut Report) {
             "",
         );
         report.must(
-            before == after,
+            after <= before,
             format!("{what}: {before} before the sequential execs, {after} after them"),
         );
     }
