@@ -10,7 +10,7 @@ THAW := target/release/thaw
 export THAW_AGENT_BIN := $(CURDIR)/$(AGENT)
 export THAW_SHIM_BIN := $(CURDIR)/$(SHIM)
 
-.PHONY: help setup setup-test agent shim build demo test lint deny openapi simulate bench bench-forks bench-functions bench-memory clean-demo
+.PHONY: help setup setup-test agent shim build demo test lint deny openapi simulate bench bench-forks bench-functions bench-vms bench-memory clean-demo
 
 help: ## What there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,9 +68,16 @@ bench-forks: setup-test build ## Measure how long forks hold a VM up, and take: 
 	cargo build --quiet --locked --release -p thaw-bench
 	THAW_BENCH_RESULTS=forks deploy/bench forks
 
-bench: setup-test build ## Measure; the tables and bench/results/*.json are written anew.
+bench-vms: setup-test build ## Measure VMs that stay: bench/results/vms.*
+	cargo build --quiet --locked --release -p thaw-bench
+	THAW_BENCH_RESULTS=vms deploy/bench vms
+
+bench: setup-test build ## Measure execs, functions, forks, VMs and memory: bench/results is written anew.
 	cargo build --quiet --locked --release -p thaw-bench
 	deploy/bench
+	THAW_BENCH_RESULTS=functions deploy/bench functions
+	THAW_BENCH_RESULTS=forks deploy/bench forks
+	THAW_BENCH_RESULTS=vms deploy/bench vms
 	deploy/bench-memory
 
 bench-memory: setup-test agent shim ## Measure only how clones get their memory, and what they take.

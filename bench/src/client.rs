@@ -19,6 +19,17 @@ pub(crate) struct Client {
     server: String,
 }
 
+/// The body of a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    /// None.
+    Empty,
+    /// JSON.
+    Json(Value),
+    /// Bytes as they are.
+    Bytes(Vec<u8>),
+}
+
 /// What an exec answered, and how long the exchange took.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -96,6 +107,16 @@ impl Client {
             http,
             server: server.trim_end_matches('/').to_owned(),
         })
+    }
+
+    /// Another client of the same daemon, with connections of its own.
+    pub(crate) fn another(&self) -> Result<Self> {
+        Self::new(&self.server)
+    }
+
+    /// The daemon's address.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
     }
 
     /// Runs something in a fresh VM.
@@ -191,6 +212,22 @@ impl Client {
             }
         }
         bail!("the pool did not fill within {CALL_TIMEOUT:?}")
+    }
+
+    /// Sends a request; returns the answer whatever it is.
+    pub(crate) async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Body,
+    ) -> Result<reqwest::Response> {
+        let request = self.http.request(method, format!("{}{path}", self.server));
+        let request = match body {
+            Body::Empty => request,
+            Body::Json(value) => request.json(&value),
+            Body::Bytes(bytes) => request.body(bytes),
+        };
+        Ok(request.send().await?)
     }
 
     /// Sends JSON; returns the answer whatever it is.

@@ -1,9 +1,10 @@
 //! Measures a running Thaw through its HTTP API, stage by stage, and beside it Docker on the same
-//! machine with the same root file system; `memory` measures a node inside this process. Every figure of the
-//! README comes out of one run of this.
+//! machine with the same root file system; `memory` measures a node inside this process. `make bench` runs every
+//! part of it, one after the other; the README's figures are those of such a run.
 
 mod client;
 mod docker;
+mod host;
 mod memory;
 mod plan;
 mod report;
@@ -12,11 +13,12 @@ mod stats;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    client::Client, memory::Memory, plan::Plan, report::Report, sections::functions::Functions,
+    client::Client, host::Daemon, memory::Memory, plan::Plan, report::Report,
+    sections::functions::Functions,
 };
 
 /// Measure Thaw's latency and memory.
@@ -38,6 +40,12 @@ struct Arguments {
     /// A Docker image with the same root file system to compare with; the daemon is DOCKER_HOST's.
     #[arg(long)]
     docker_image: Option<String>,
+    /// The daemon's process on this machine, for the check that it is left with nothing.
+    #[arg(long, requires = "daemon_storage")]
+    daemon_pid: Option<u32>,
+    /// Its storage root.
+    #[arg(long, requires = "daemon_pid")]
+    daemon_storage: Option<PathBuf>,
     /// Write the results here as JSON.
     #[arg(long, global = true)]
     json: Option<PathBuf>,
@@ -57,6 +65,8 @@ enum Command {
     Functions(Functions),
     /// Measure how long forks hold a running VM up, and how long they take, at the daemon.
     Forks,
+    /// Measure VMs that stay: until the first output, bursts, execs, files, terminals, and mixed calls.
+    Vms,
 }
 
 #[tokio::main]
@@ -74,13 +84,19 @@ async fn main() -> Result<()> {
             let client = Client::new(&arguments.server)?;
             sections::forks::run(&client, &arguments.image).await?
         }
+        Some(Command::Vms) => {
+            let client = Client::new(&arguments.server)?;
+            sections::vms::run(&client, &arguments.image, arguments.samples).await?
+        }
         None => {
             let client = Client::new(&arguments.server)?;
+            let process = arguments.daemon_pid.zip(arguments.daemon_storage);
             let plan = Plan {
                 image: arguments.image,
                 samples: arguments.samples,
                 sequential: arguments.sequential,
                 docker_image: arguments.docker_image,
+                daemon: process.map(|(pid, storage)| Daemon { pid, storage }),
             };
             plan.run(&client).await?
         }
@@ -95,5 +111,6 @@ async fn main() -> Result<()> {
         std::fs::write(&path, json + "\n")
             .with_context(|| format!("writing {}", path.display()))?;
     }
+    ensure!(report.failures.is_empty(), "{}", report.failures.join("\n"));
     Ok(())
 }

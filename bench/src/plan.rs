@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::{
     client::Client,
+    host::Daemon,
     report::{Machine, Report},
     sections,
 };
@@ -19,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) sequential: u32,
     /// The Docker image to compare with.
     pub(crate) docker_image: Option<String>,
+    /// The daemon as a process, where it runs on this machine.
+    pub(crate) daemon: Option<Daemon>,
 }
 
 impl Plan {

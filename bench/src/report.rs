@@ -15,6 +15,18 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     /// Single figures.
     pub(crate) figures: Vec<Figure>,
+    /// What was to be reached, and what was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) limits: Vec<Limit>,
+    /// Names of rows, stages and figures that a note speaks of; the table marks them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) marked: Vec<String>,
+    /// Sentences about what was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
+    /// What must not be, and was found. The run then fails, once everything is measured and written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) failures: Vec<String>,
 }
 
 /// Where a run was made.
@@ -52,7 +64,61 @@ pub(crate) struct Figure {
     pub(crate) unit: &'static str,
 }
 
+/// A figure that has to reach something on the reference machine.
+#[derive(Debug, Serialize)]
+pub(crate) struct Limit {
+    /// What was measured.
+    pub(crate) what: String,
+    /// What was found.
+    pub(crate) value: f64,
+    /// The most or least that it may be.
+    pub(crate) bound: Bound,
+    /// The unit of both.
+    pub(crate) unit: &'static str,
+    /// Whether it is within its bound.
+    pub(crate) kept: bool,
+}
+
+/// The side on which a figure is bounded.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Bound {
+    /// It may not be more.
+    AtMost(f64),
+    /// It may not be less.
+    AtLeast(f64),
+}
+
 impl Report {
+    /// Compares a figure with what it has to reach. A slower machine misses limits, so one that is missed is
+    /// shown, and is no failure.
+    pub(crate) fn limit(
+        &mut self,
+        what: impl Into<String>,
+        value: f64,
+        bound: Bound,
+        unit: &'static str,
+    ) {
+        let kept = match bound {
+            Bound::AtMost(most) => value <= most,
+            Bound::AtLeast(least) => value >= least,
+        };
+        self.limits.push(Limit {
+            what: what.into(),
+            value,
+            bound,
+            unit,
+            kept,
+        });
+    }
+
+    /// Notes a failure unless something holds that must.
+    pub(crate) fn must(&mut self, holds: bool, failure: impl Into<String>) {
+        if !holds {
+            self.failures.push(failure.into());
+        }
+    }
+
     /// Adds a single figure.
     pub(crate) fn figure(&mut self, what: impl Into<String>, value: f64, unit: &'static str) {
         self.figures.push(Figure {
@@ -80,21 +146,63 @@ impl Report {
         let _ = writeln!(out, "| milliseconds | p50 | p95 | p99 | max | n |");
         let _ = writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: |");
         for row in &self.rows {
-            line(&mut out, &row.what, &row.wall);
+            let mark = self.mark(&row.what);
+            line(&mut out, &format!("{}{mark}", row.what), &row.wall);
             for (stage, latency) in &row.stages {
-                line(&mut out, &format!("· {stage}"), latency);
+                let mark = self.mark(&stage_name(&row.what, stage));
+                line(&mut out, &format!("· {stage}{mark}"), latency);
             }
         }
         let _ = writeln!(out, "\n| figure | value |\n| --- | ---: |");
         for figure in &self.figures {
             let _ = writeln!(
                 out,
-                "| {} | {:.1} {} |",
-                figure.what, figure.value, figure.unit
+                "| {}{} | {:.1} {} |",
+                figure.what,
+                self.mark(&figure.what),
+                figure.value,
+                figure.unit
             );
+        }
+        self.write_limits(&mut out);
+        for note in &self.notes {
+            let _ = writeln!(out, "\n{note}");
+        }
+        for failure in &self.failures {
+            let _ = writeln!(out, "\n**Failed**: {failure}");
         }
         out
     }
+
+    fn mark(&self, what: &str) -> &'static str {
+        let is_marked = self.marked.iter().any(|marked| marked == what);
+        if is_marked { " †" } else { "" }
+    }
+
+    fn write_limits(&self, out: &mut String) {
+        if self.limits.is_empty() {
+            return;
+        }
+        let _ = writeln!(out, "\n| to be reached | found | limit | |");
+        let _ = writeln!(out, "| --- | ---: | ---: | --- |");
+        for limit in &self.limits {
+            let (side, bound) = match limit.bound {
+                Bound::AtMost(most) => ("at most", most),
+                Bound::AtLeast(least) => ("at least", least),
+            };
+            let kept = if limit.kept { "kept" } else { "missed" };
+            let (what, value, unit) = (&limit.what, limit.value, limit.unit);
+            let _ = writeln!(
+                out,
+                "| {what} | {value:.1} {unit} | {side} {bound} {unit} | {kept} |"
+            );
+        }
+    }
+}
+
+/// How [`Report::marked`] names a stage.
+pub(crate) fn stage_name(row: &str, stage: &str) -> String {
+    format!("{row} · {stage}")
 }
 
 fn line(out: &mut String, what: &str, latency: &Latency) {
@@ -120,4 +228,35 @@ pub(crate) fn print(table: &str) {
 #[expect(clippy::print_stderr, reason = "progress is for whoever waits")]
 pub(crate) fn progress(what: &str) {
     eprintln!("measuring {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_limit_and_a_failure_are_in_the_table() {
+        let mut report = Report::default();
+        report.limit("create, p50", 80.1, Bound::AtMost(80.0), "ms");
+        report.limit("upload", 30.0, Bound::AtLeast(30.0), "MiB/s");
+        report.must(true, "nothing is wrong");
+        report.must(false, "a VM is left");
+        let table = report.table();
+        assert!(table.contains("| create, p50 | 80.1 ms | at most 80 ms | missed |"));
+        assert!(table.contains("| upload | 30.0 MiB/s | at least 30 MiB/s | kept |"));
+        assert!(table.ends_with("\n**Failed**: a VM is left\n"), "{table}");
+        assert!(!table.contains("nothing is wrong"));
+    }
+
+    #[test]
+    fn what_a_note_speaks_of_is_marked() {
+        let mut report = Report::default();
+        report.figure("plain", 1.0, "");
+        report.figure("noted", 1.0, "");
+        report.marked.push("noted".to_owned());
+        report.notes.push("† is special.".to_owned());
+        let table = report.table();
+        assert!(table.contains("| noted † |") && table.contains("| plain |"));
+        assert!(table.ends_with("† is special.\n"));
+    }
 }

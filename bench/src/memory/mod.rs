@@ -9,6 +9,7 @@
 //! node of its own.
 
 mod cold_gib;
+mod compare;
 mod density;
 mod first;
 mod guests;
@@ -59,6 +60,7 @@ impl Memory {
         first::measure(&lab, &template, self.samples, &mut report).await?;
         shells::measure(&lab, &template, self.samples, &mut report).await?;
         density::measure(&lab, &template, &self.clones, &mut report).await?;
+        compare::mark(&mut report);
         let samples = self.samples.min(5);
         cold_gib::measure(&lab, self.hold_mib, samples, &mut report).await?;
         Ok(report)

@@ -12,6 +12,7 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 use crate::{
     client::Client,
+    host::CpuTime,
     plan::machine,
     report::{Report, Row, progress},
     stats::Samples,
@@ -27,6 +28,8 @@ const HEAVY: &str = "import json, http.client, sqlite3, asyncio, xml.dom.minidom
 const PER_SECOND: u32 = 200;
 /// Calls that are under way at once at most; more than the function takes, so that it has to refuse.
 const UNDER_WAY: usize = 4096;
+/// From here on the CPUs are what there is too little of.
+const SATURATED_PERCENT: f64 = 90.0;
 /// Callers at once of the check whether answers belong to their events.
 const CALLERS: u32 = 4;
 
@@ -206,6 +209,7 @@ impl Bench<'_> {
         call(self.client, name, 0).await?;
         self.client.wait_for_pool(&template, is_warm).await?;
         let before = self.daemon_bytes().await?;
+        let cpu = CpuTime::now()?;
         let mut pace = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
         pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let (mut calls, mut tally) = (JoinSet::new(), Tally::new()?);
@@ -230,6 +234,7 @@ impl Bench<'_> {
             tally.add(done);
         }
         let took = begin.elapsed().as_secs_f64();
+        let busy = CpuTime::now()?.busy_percent_since(cpu);
         let after = self.daemon_bytes().await?;
         ensure!(tally.failed == 0, "{} calls failed", tally.failed);
         let per_second = |count: u64| count as f64 / took;
@@ -248,6 +253,16 @@ impl Bench<'_> {
             per_second(tally.refused.latency().samples),
             "/s",
         );
+        report.figure(
+            format!("{what}: fresh clones taken"),
+            per_second(tally.fresh),
+            "/s",
+        );
+        report.figure(format!("{what}: host CPUs busy"), busy, "%");
+        if tally.refused.latency().samples > 0 {
+            let clones = per_second(tally.fresh);
+            report.notes.push(bound(&what, clones, busy));
+        }
         let grown = (after as f64 - before as f64) / f64::from(1 << 20);
         report.figure(
             format!("{what}: growth of the daemon's memory"),
@@ -312,6 +327,8 @@ impl Bench<'_> {
 struct Tally {
     answered: Samples,
     refused: Samples,
+    /// Answers of clones that nobody had used before.
+    fresh: u64,
     failed: u64,
 }
 
@@ -320,19 +337,36 @@ impl Tally {
         Ok(Self {
             answered: Samples::new()?,
             refused: Samples::new()?,
+            fresh: 0,
             failed: 0,
         })
     }
 
     fn add(&mut self, done: Result<Result<Called>, tokio::task::JoinError>) {
         match done {
-            Ok(Ok(called)) if called.status.is_success() => self.answered.add(called.wall),
+            Ok(Ok(called)) if called.status.is_success() => {
+                self.fresh += u64::from(called.start != "reused");
+                self.answered.add(called.wall);
+            }
             Ok(Ok(called)) if called.status == StatusCode::TOO_MANY_REQUESTS => {
                 self.refused.add(called.wall);
             }
             _ => self.failed += 1,
         }
     }
+}
+
+/// What bounds the rate of a flood that was refused in part.
+fn bound(what: &str, clones: f64, busy: f64) -> String {
+    let bound = if busy >= SATURATED_PERCENT {
+        "the CPUs, which restore and prove clones and run the events"
+    } else {
+        "something else than the CPUs"
+    };
+    format!(
+        "{what}: the pool supplied {clones:.1} fresh clones a second while the host's CPUs were {busy:.0} % busy; what \
+         bounds the rate of answers is {bound}."
+    )
 }
 
 async fn call(client: &Client, name: &str, n: u32) -> Result<Called> {

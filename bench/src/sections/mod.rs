@@ -9,3 +9,4 @@ pub(crate) mod functions;
 pub(crate) mod memory;
 pub(crate) mod neighbour;
 pub(crate) mod sequential;
+pub(crate) mod vms;
