@@ -160,11 +160,9 @@ impl Fields {
         }
     }
 
-    pub(super) fn required_object(&mut self, name: &str) -> Map<String, Value> {
-        if self.is_missing(name) {
-            return Map::new();
-        }
-        self.object(name).unwrap_or_default()
+    /// Notes a problem where a field is not there.
+    pub(super) fn require(&mut self, name: &str) {
+        self.is_missing(name);
     }
 
     /// Variables of an environment. Values that are no text become what JSON writes for them.

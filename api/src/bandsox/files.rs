@@ -264,17 +264,6 @@ async fn write_as(
     Ok(Json(json!({ "status": status, "path": path })))
 }
 
-/// Writes a document as a file of a VM.
-pub(super) async fn write_text(
-    app: &App,
-    id: &str,
-    path: &str,
-    document: &Value,
-) -> Result<(), Detail> {
-    let text = Bytes::from(format!("{document:#}\n"));
-    put(app, id, path, false, pieces(text)).await
-}
-
 fn pieces(mut bytes: Bytes) -> impl Stream<Item = Result<Bytes, Detail>> + Unpin {
     stream::iter(std::iter::from_fn(move || {
         let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));

@@ -11,7 +11,8 @@ use axum::{
 use serde_json::{Map, Value, json};
 use thaw_api_types::limits;
 use thaw_runner::{
-    CreateVm, SnapshotChange, SnapshotError, SnapshotInfo, TakeSnapshot, VmError, VmSource,
+    CreateVm, KEPT_KEY, SnapshotChange, SnapshotError, SnapshotInfo, TakeSnapshot, VmError,
+    VmSource,
 };
 
 use super::{
@@ -19,14 +20,14 @@ use super::{
     failure,
     fields::Fields,
     names,
-    vm::{MCP_KEY, seconds},
-    vms::{keep, name},
+    vm::seconds,
+    vms::{keep, metadata, name, required_metadata},
 };
 use crate::{auth::Identity, state::App};
 
 fn snapshot(info: &SnapshotInfo) -> Value {
     let mut metadata = info.metadata.as_object().clone();
-    metadata.remove(MCP_KEY);
+    metadata.remove(KEPT_KEY);
     let mut body = json!({
         "id": info.id.as_str(),
         "path": null,
@@ -57,7 +58,7 @@ pub(crate) async fn take(
 ) -> Result<Json<Value>, Detail> {
     let mut fields = Fields::of_body(&body)?;
     let wanted = fields.required_text("name");
-    let metadata = fields.object("metadata");
+    let metadata = metadata(&mut fields);
     if wanted.chars().count() > limits::MAX_NAME_CHARS {
         fields.refuse("name", "a name has 1 to 128 characters");
     }
@@ -73,41 +74,14 @@ pub(crate) async fn take(
         owner: identity.owner(),
     };
     let taken = match app.runner.take_snapshot(&id, call.clone()).await {
-        Err(SnapshotError::NameTaken(_)) => replace(&app, &id, call).await,
-        taken => taken.map(drop),
+        // The new one gets an id of its own: for a moment both are there.
+        Err(SnapshotError::NameTaken(_)) => app.runner.replace_snapshot(&id, call).await,
+        taken => taken,
     };
     match taken {
-        Ok(()) => Ok(Json(json!({ "snapshot_id": wanted }))),
+        Ok(_) => Ok(Json(json!({ "snapshot_id": wanted }))),
         Err(error) => Err(failed(&app, error).await),
     }
-}
-
-/// Takes a snapshot in place of the one that has its name, which is removed only when the new one is there.
-async fn replace(app: &App, vm: &str, call: TakeSnapshot) -> Result<(), SnapshotError> {
-    let runner = &app.runner;
-    let old = runner.snapshot(&call.name)?;
-    if old.name != call.name {
-        // It is the id of one that was renamed.
-        return Err(SnapshotError::NameTaken(call.name));
-    }
-    let name = Some(call.name.clone());
-    // For a moment both are there, so the new one gets an id of its own, and keeps it.
-    let beside = TakeSnapshot {
-        id: None,
-        name: format!("{} (in place of {})", call.name, old.created_at_ms),
-        ..call
-    };
-    let new = runner.take_snapshot(vm, beside).await?;
-    if let Err(error) = runner.delete_snapshot(old.id.as_str()).await {
-        runner.delete_snapshot(new.id.as_str()).await?;
-        return Err(error);
-    }
-    let change = SnapshotChange {
-        name,
-        ..SnapshotChange::default()
-    };
-    runner.change_snapshot(new.id.as_str(), change).await?;
-    Ok(())
 }
 
 /// Every snapshot.
@@ -127,8 +101,9 @@ pub(crate) async fn restore(
     let name = name(&mut fields);
     let network = fields.flag("enable_networking").unwrap_or(true);
     let env = fields.variables("env_vars");
-    let metadata = fields.object("metadata");
+    let metadata = metadata(&mut fields);
     fields.finish()?;
+    let metadata = metadata.map(keep).transpose()?;
     let taken = match app.runner.snapshot(&id) {
         Ok(taken) => taken,
         Err(error) => return Err(failed(&app, error).await),
@@ -138,16 +113,14 @@ pub(crate) async fn restore(
         name,
         disk_mib: None,
         env: env.clone().map(|env| env.into_iter().collect()),
-        metadata: metadata.clone().and_then(|object| keep(object).ok()),
+        metadata: metadata.clone(),
+        files: Vec::new(),
         idle_timeout: None,
         max_lifetime: None,
         network,
         owner: identity.owner(),
         start_within: Duration::from_millis(limits::DEFAULT_START_TIMEOUT_MS),
     };
-    if let Some(metadata) = &metadata {
-        keep(metadata.clone())?;
-    }
     let made = match name {
         Some(name) => app.runner.create_vm(call(Some(name))).await,
         // Names are unique here: the second VM of a snapshot goes without one.
@@ -205,7 +178,7 @@ pub(crate) async fn set_metadata(
     body: Bytes,
 ) -> Result<Json<Value>, Detail> {
     let mut fields = Fields::of_body(&body)?;
-    let wanted: Map<String, Value> = fields.required_object("metadata");
+    let wanted = required_metadata(&mut fields);
     fields.finish()?;
     let change = SnapshotChange {
         metadata: Some(keep(wanted)?),

@@ -3,15 +3,13 @@
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
-use thaw_runner::{VmInfo, VmStatus};
-
-/// The key in a VM's metadata that holds its `mcp` option, redacted; clients don't see it there.
-pub(super) const MCP_KEY: &str = "bandsox.mcp";
+use thaw_runner::{KEPT_KEY, VmInfo, VmStatus};
 
 /// A VM. What would be a path or a process of the host is `null`, and so is the network until there are any.
 pub(super) fn vm(info: &VmInfo) -> Value {
     let mut metadata = info.metadata.as_object().clone();
-    let mcp = metadata.remove(MCP_KEY);
+    // The `mcp` option, redacted; clients don't see it there.
+    let mcp = metadata.remove(KEPT_KEY);
     let secrets = secrets(mcp.as_ref());
     let variables = info.env.iter().map(|(name, value)| {
         let value = if secrets.contains(name.as_str()) {

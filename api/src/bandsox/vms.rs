@@ -10,11 +10,11 @@ use axum::{
 use serde_json::{Map, Value, json};
 use thaw_api_types::limits;
 use thaw_runner::{
-    CreateVm, Metadata, VmChange, VmError, VmFilter, VmInfo, VmSource,
+    CreateVm, KEPT_KEY, Metadata, NewFile, VmChange, VmError, VmFilter, VmInfo, VmSource,
     node::{TemplateSelector, vmm::Shape},
 };
 
-use super::{error::Detail, failure, fields::Fields, files, mcp, vm};
+use super::{error::Detail, failure, fields::Fields, mcp, vm};
 use crate::{auth::Identity, state::App};
 
 /// What a client may want at the least when it does not say: BandSox's own defaults.
@@ -63,10 +63,7 @@ impl Wish {
             fields.refuse("mcp", &problem);
             None
         });
-        let metadata = fields.object("metadata").unwrap_or_default();
-        if metadata.contains_key(vm::MCP_KEY) {
-            fields.refuse("metadata", "a key of this name is Thaw's own");
-        }
+        let metadata = metadata(fields).unwrap_or_default();
         // Images are content-addressed and never stale; a new one is made with `thaw image add`.
         fields.flag("force_rebuild");
         let vcpu = fields.int("vcpu").unwrap_or(1);
@@ -98,6 +95,21 @@ pub(super) fn name(fields: &mut Fields) -> Option<String> {
         fields.refuse("name", "a name has 1 to 128 characters");
     }
     Some(name)
+}
+
+/// What a client notes.
+pub(super) fn metadata(fields: &mut Fields) -> Option<Map<String, Value>> {
+    let metadata = fields.object("metadata")?;
+    if metadata.contains_key(KEPT_KEY) {
+        fields.refuse("metadata", "a key of this name is Thaw's own");
+    }
+    Some(metadata)
+}
+
+/// What a client notes; nothing, with a problem noted, where it is not there.
+pub(super) fn required_metadata(fields: &mut Fields) -> Map<String, Value> {
+    fields.require("metadata");
+    metadata(fields).unwrap_or_default()
 }
 
 fn in_range<T: TryFrom<i64> + Default>(
@@ -140,9 +152,13 @@ pub(super) async fn make(
     let (env, mut metadata) = (wish.env, wish.metadata);
     let mut variables = Vec::new();
     if let Some(servers) = &wish.mcp {
-        metadata.insert(vm::MCP_KEY.to_owned(), servers.redacted());
+        metadata.insert(KEPT_KEY.to_owned(), servers.redacted());
         variables.extend(servers.variables.clone());
     }
+    let files = wish.mcp.iter().map(|servers| NewFile {
+        path: mcp::PATH.to_owned(),
+        content: format!("{:#}\n", servers.file).into(),
+    });
     // What the caller says counts more than what its servers need.
     variables.extend(env);
     let selector = TemplateSelector::Image {
@@ -158,27 +174,20 @@ pub(super) async fn make(
         disk_mib: Some(wish.disk_mib),
         env: Some(variables.into_iter().collect()),
         metadata: Some(keep(metadata)?),
+        files: files.collect(),
         idle_timeout: None,
         max_lifetime: None,
         network: wish.network,
         owner: identity.owner(),
         start_within: Duration::from_millis(limits::DEFAULT_START_TIMEOUT_MS),
     };
-    let made = match app.runner.create_vm(call).await {
-        Ok(made) => made,
+    match app.runner.create_vm(call).await {
+        Ok(made) => Ok(made),
         Err(error) => {
             let error = crate::failure::vm(app, Some(&selector), &error).await;
-            return Err(failure::made(error));
+            Err(failure::made(error))
         }
-    };
-    if let Some(servers) = wish.mcp
-        && let Err(error) = files::write_text(app, made.id.as_str(), mcp::PATH, &servers.file).await
-    {
-        // A VM without what was asked for is no use.
-        let _ = app.runner.delete_vm(made.id.as_str()).await;
-        return Err(error);
     }
-    Ok(made)
 }
 
 /// One VM.
@@ -270,24 +279,13 @@ pub(crate) async fn set_metadata(
     body: Bytes,
 ) -> Result<Json<Value>, Detail> {
     let mut fields = Fields::of_body(&body)?;
-    let wanted = fields.required_object("metadata");
-    if wanted.contains_key(vm::MCP_KEY) {
-        fields.refuse("metadata", "a key of this name is Thaw's own");
-    }
+    let wanted = required_metadata(&mut fields);
     fields.finish()?;
-    let before = match app.runner.vm(&id) {
-        Ok(info) => info,
-        Err(error) => return Err(failure::vm(&app, error).await),
-    };
-    let mut kept = wanted.clone();
-    if let Some(mcp) = before.metadata.as_object().get(vm::MCP_KEY) {
-        kept.insert(vm::MCP_KEY.to_owned(), mcp.clone());
-    }
     let change = VmChange {
-        metadata: Some(keep(kept)?),
+        metadata: Some(keep(wanted.clone())?),
         ..VmChange::default()
     };
-    match app.runner.change_vm(before.id.as_str(), change).await {
+    match app.runner.change_vm(&id, change).await {
         Ok(_) => Ok(Json(Value::Object(wanted))),
         Err(error) => Err(failure::vm(&app, error).await),
     }
