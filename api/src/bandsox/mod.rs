@@ -7,6 +7,7 @@ mod dockerfile;
 mod error;
 mod exec;
 mod exec_stream;
+mod extract;
 mod failure;
 mod fields;
 mod files;
@@ -18,7 +19,9 @@ mod names;
 mod routes;
 mod snapshots;
 mod terminal;
+mod upload;
 mod vm;
 mod vms;
 
-pub(crate) use routes::{routes, unknown};
+pub(crate) use error::Detail;
+pub(crate) use routes::{is_ours, routes, unknown, wrong_method};

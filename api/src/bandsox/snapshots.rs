@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde_json::{Map, Value, json};
 use thaw_api_types::limits;
 use thaw_runner::{
@@ -17,11 +12,10 @@ use thaw_runner::{
 
 use super::{
     error::Detail,
-    failure,
-    fields::Fields,
-    names,
+    extract::{Id, Posted},
+    failure, names,
     vm::seconds,
-    vms::{keep, metadata, name, required_metadata},
+    vms::{keep, metadata, required_metadata},
 };
 use crate::{auth::Identity, state::App};
 
@@ -53,20 +47,14 @@ fn snapshot(info: &SnapshotInfo) -> Value {
 pub(crate) async fn take(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
-    let wanted = fields.required_text("name");
+    let wanted = fields.required_name("name");
     let metadata = metadata(&mut fields);
-    if wanted.chars().count() > limits::MAX_NAME_CHARS {
-        fields.refuse("name", "a name has 1 to 128 characters");
-    }
     fields.finish()?;
     let metadata = metadata.map(keep).transpose()?;
-    if let Err(error) = app.runner.vm(&id) {
-        return Err(failure::vm(&app, error).await);
-    }
+    names::vm(&app, &id)?;
     let call = TakeSnapshot {
         id: names::id_of(&wanted),
         name: wanted.clone(),
@@ -94,25 +82,21 @@ pub(crate) async fn list(State(app): State<App>) -> Json<Value> {
 pub(crate) async fn restore(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
-    let name = name(&mut fields);
+    let name = fields.name("name");
     let network = fields.flag("enable_networking").unwrap_or(true);
-    let env = fields.variables("env_vars");
+    let env = fields.environment("env_vars");
     let metadata = metadata(&mut fields);
     fields.finish()?;
     let metadata = metadata.map(keep).transpose()?;
-    let taken = match app.runner.snapshot(&id) {
-        Ok(taken) => taken,
-        Err(error) => return Err(failed(&app, error).await),
-    };
+    let taken = names::snapshot(&app, &id)?;
     let call = |name| CreateVm {
         source: VmSource::Snapshot(taken.id.to_string()),
         name,
         disk_mib: None,
-        env: env.clone().map(|env| env.into_iter().collect()),
+        env: env.clone(),
         metadata: metadata.clone(),
         files: Vec::new(),
         idle_timeout: None,
@@ -124,7 +108,7 @@ pub(crate) async fn restore(
     let made = match name {
         Some(name) => app.runner.create_vm(call(Some(name))).await,
         // Names are unique here: the second VM of a snapshot goes without one.
-        None => match app.runner.create_vm(call(Some(format!("from-{id}")))).await {
+        None => match app.runner.create_vm(call(default_name(&id))).await {
             Err(VmError::NameTaken(_)) => app.runner.create_vm(call(None)).await,
             made => made,
         },
@@ -138,11 +122,15 @@ pub(crate) async fn restore(
     }
 }
 
+/// What a VM of a snapshot is called unless it is given a name; nothing where that would be too long.
+fn default_name(snapshot: &str) -> Option<String> {
+    let name = format!("from-{snapshot}");
+    (name.chars().count() <= limits::MAX_NAME_CHARS).then_some(name)
+}
+
 /// Removes a snapshot.
-pub(crate) async fn remove(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Detail> {
+pub(crate) async fn remove(State(app): State<App>, Id(id): Id) -> Result<Json<Value>, Detail> {
+    names::snapshot(&app, &id)?;
     match app.runner.delete_snapshot(&id).await {
         Ok(_) => Ok(Json(json!({ "status": "deleted" }))),
         Err(error) => Err(failed(&app, error).await),
@@ -152,15 +140,12 @@ pub(crate) async fn remove(
 /// Gives a snapshot another name; its id stays.
 pub(crate) async fn rename(
     State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
-    let wanted = fields.required_text("name");
-    if wanted.chars().count() > limits::MAX_NAME_CHARS {
-        fields.refuse("name", "a name has 1 to 128 characters");
-    }
+    let wanted = fields.required_name("name");
     fields.finish()?;
+    names::snapshot(&app, &id)?;
     let change = SnapshotChange {
         name: Some(wanted.clone()),
         ..SnapshotChange::default()
@@ -174,12 +159,12 @@ pub(crate) async fn rename(
 /// Replaces a snapshot's metadata; returns the snapshot without its id.
 pub(crate) async fn set_metadata(
     State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
     let wanted = required_metadata(&mut fields);
     fields.finish()?;
+    names::snapshot(&app, &id)?;
     let change = SnapshotChange {
         metadata: Some(keep(wanted)?),
         ..SnapshotChange::default()
