@@ -1,20 +1,18 @@
-//! Files of a VM.
+//! Files of a VM: looked at and read.
 
 use axum::{
     Json,
-    body::{Body, Bytes},
-    extract::{Request, State},
+    body::Body,
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures::{Stream, StreamExt as _, stream};
+use futures::stream;
 use serde_json::{Value, json};
-use thaw_api_types::ErrorCode;
 use thaw_runner::{
     RunningInside, VmError,
     node::{
-        ExecError, InsideRequest, StreamEvent, StreamInput,
+        ExecError, InsideRequest, StreamEvent,
         vmm::protocol::{FailureKind, FileInfo, FileKind, FileOperation, Reply},
     },
 };
@@ -26,19 +24,13 @@ use super::{
     fields::Fields,
     names,
 };
-use crate::{body, state::App};
+use crate::state::App;
 
 /// The largest file that is taken or given inside JSON, in bytes: BandSox's own bound.
-const MAX_JSON_FILE_BYTES: usize = 256 << 20;
-
-/// The largest body that holds such a file: as base64, with a path and some JSON around it.
-const MAX_WRITE_BODY_BYTES: usize = MAX_JSON_FILE_BYTES / 3 * 4 + (1 << 20);
+pub(super) const MAX_JSON_FILE_BYTES: usize = 256 << 20;
 
 /// Entries of a folder at the most.
 const MAX_ENTRIES: u32 = 100_000;
-
-/// Pieces in which a text is handed to the guest.
-pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
 /// Lists a folder.
 pub(crate) async fn list(
@@ -230,105 +222,6 @@ fn mode(info: &FileInfo) -> String {
     format!("{:o}", kind | special | (info.mode & 0o777))
 }
 
-/// Writes a file out of JSON.
-pub(crate) async fn write(
-    State(app): State<App>,
-    Id(id): Id,
-    request: Request,
-) -> Result<Json<Value>, Detail> {
-    write_as(&app, &id, request, false).await
-}
-
-/// Adds to a file out of JSON.
-pub(crate) async fn append(
-    State(app): State<App>,
-    Id(id): Id,
-    request: Request,
-) -> Result<Json<Value>, Detail> {
-    write_as(&app, &id, request, true).await
-}
-
-async fn write_as(
-    app: &App,
-    id: &str,
-    request: Request,
-    always_append: bool,
-) -> Result<Json<Value>, Detail> {
-    names::usable_vm(app, id)?;
-    let mut fields = file_fields(request).await?;
-    let path = fields.required_path("path");
-    let content = fields.required_text("content");
-    let encoding = fields.text("encoding");
-    let append = fields.flag("append").unwrap_or(false) || always_append;
-    fields.finish()?;
-    let content = match encoding.as_deref() {
-        Some("base64") => STANDARD
-            .decode(&content)
-            .map_err(|_| Detail::new(StatusCode::BAD_REQUEST, "Invalid base64 file content"))?,
-        _ => content.into_bytes(),
-    };
-    if content.len() > MAX_JSON_FILE_BYTES {
-        return Err(content_too_large());
-    }
-    put(app, id, &path, append, pieces(content.into())).await?;
-    let status = if append { "appended" } else { "written" };
-    Ok(Json(json!({ "status": status, "path": path })))
-}
-
-/// The fields of a body that holds a file.
-async fn file_fields(request: Request) -> Result<Fields, Detail> {
-    let body = body::read(request, MAX_WRITE_BODY_BYTES).await;
-    let body = body.map_err(|error| match error.code() {
-        ErrorCode::BodyTooLarge => content_too_large(),
-        _ => error.into(),
-    })?;
-    Fields::of_body(&body)
-}
-
-fn content_too_large() -> Detail {
-    let text = format!("File content exceeds {MAX_JSON_FILE_BYTES} byte limit");
-    Detail::new(StatusCode::PAYLOAD_TOO_LARGE, text)
-}
-
-fn pieces(mut bytes: Bytes) -> impl Stream<Item = Result<Bytes, Detail>> + Unpin {
-    stream::iter(std::iter::from_fn(move || {
-        let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
-        (!piece.is_empty()).then_some(Ok(piece))
-    }))
-}
-
-/// Writes a file; the guest throws away what was sent of one that is not sent to its end.
-pub(super) async fn put(
-    app: &App,
-    id: &str,
-    path: &str,
-    append: bool,
-    mut pieces: impl Stream<Item = Result<Bytes, Detail>> + Unpin,
-) -> Result<(), Detail> {
-    let operation = FileOperation::Write {
-        path: path.into(),
-        mode: None,
-        append,
-        parents: true,
-    };
-    let mut running = begin(app, id, Wanted::File(path), operation).await?;
-    while let Some(piece) = pieces.next().await {
-        // Dropped here, the half that was sent is thrown away by the guest.
-        let piece = piece?;
-        let fed = running.stream.input.send(StreamInput::Data(piece)).await;
-        if fed.is_err() {
-            // The guest has said why.
-            break;
-        }
-    }
-    let _ = running.stream.input.send(StreamInput::End).await;
-    loop {
-        if let StreamEvent::Done(_) = next(app, Wanted::File(path), &mut running).await? {
-            return Ok(());
-        }
-    }
-}
-
 fn path_of(mut fields: Fields) -> Result<String, Detail> {
     let path = fields.required_path("path");
     fields.finish()?;
@@ -362,12 +255,13 @@ async fn done(app: &App, id: &str, path: &str, operation: FileOperation) -> Resu
 
 /// What is looked for, as BandSox's agent calls it when it is not there.
 #[derive(Debug, Clone, Copy)]
-enum Wanted<'a> {
+pub(super) enum Wanted<'a> {
     File(&'a str),
     Path(&'a str),
 }
 
-async fn begin(
+/// Begins something with a file.
+pub(super) async fn begin(
     app: &App,
     id: &str,
     wanted: Wanted<'_>,
@@ -385,7 +279,8 @@ async fn begin(
     }
 }
 
-async fn next(
+/// What comes next of it.
+pub(super) async fn next(
     app: &App,
     wanted: Wanted<'_>,
     running: &mut RunningInside,
@@ -414,6 +309,7 @@ async fn said(app: &App, wanted: Wanted<'_>, error: ExecError) -> Detail {
     )
 }
 
+/// What the guest said makes no sense here.
 pub(super) fn nonsense() -> Detail {
     Detail::new(
         StatusCode::INTERNAL_SERVER_ERROR,

@@ -22,6 +22,7 @@ mod terminal;
 mod upload;
 mod vm;
 mod vms;
+mod write;
 
 pub(crate) use error::Detail;
 pub(crate) use routes::{is_ours, routes, unknown, wrong_method};

@@ -8,7 +8,7 @@ use axum::{
 
 use super::{
     dockerfile, error::Detail, exec, exec_stream, files, http, keys, snapshots, terminal, upload,
-    vms,
+    vms, write,
 };
 use crate::auth::Routes;
 
@@ -39,8 +39,8 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .route("/api/vms/{id}/terminal", get(terminal::terminal))
         .route("/api/vms/{id}/files", get(files::list))
         .route("/api/vms/{id}/read-file", get(files::read))
-        .route("/api/vms/{id}/write-file", post(files::write))
-        .route("/api/vms/{id}/append-file", post(files::append))
+        .route("/api/vms/{id}/write-file", post(write::write))
+        .route("/api/vms/{id}/append-file", post(write::append))
         .route("/api/vms/{id}/file-info", get(files::info))
         .route("/api/vms/{id}/upload", post(upload::upload))
         .route("/api/vms/{id}/download", get(files::download))

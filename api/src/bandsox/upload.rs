@@ -19,8 +19,9 @@ use super::{
     error::Detail,
     extract::{Form, Id},
     fields::Fields,
-    files::{PIECE_BYTES, nonsense, put},
+    files::nonsense,
     names,
+    write::{PIECE_BYTES, put},
 };
 use crate::state::App;
 
