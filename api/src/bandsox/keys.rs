@@ -153,8 +153,13 @@ pub(crate) async fn create(
     }
 }
 
-/// Revokes a key.
+/// Revokes the key that has exactly this id.
 pub(crate) async fn revoke(State(app): State<App>, Id(id): Id) -> Result<Json<Value>, Detail> {
+    let keys = app.auth.keys().await;
+    let keys = keys.map_err(|error| ApiError::of(ErrorCode::Internal, &error))?;
+    if !keys.iter().any(|key| key.id == id) {
+        return Err(Detail::not_found("Key"));
+    }
     match app.auth.revoke_key(id).await {
         Ok(Some(_)) => Ok(Json(json!({ "status": "revoked" }))),
         Ok(None) => Err(Detail::not_found("Key")),

@@ -9,7 +9,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::{Stream, StreamExt as _, stream};
 use serde_json::{Value, json};
-use thaw_api_types::ErrorCode;
+use thaw_api_types::{ErrorCode, limits::MAX_JSON_BODY_BYTES};
 use thaw_runner::node::{StreamEvent, StreamInput, vmm::protocol::FileOperation};
 
 use super::{
@@ -52,6 +52,11 @@ async fn write_as(
     always_append: bool,
 ) -> Result<Json<Value>, Detail> {
     names::usable_vm(app, id)?;
+    // Never closed. What it bounds is held until the file is written.
+    let _place = match is_large(&request) {
+        true => app.large_bodies.acquire().await.ok(),
+        false => None,
+    };
     let mut fields = file_fields(request).await?;
     let path = fields.required_path("path");
     let content = fields.required_text("content");
@@ -59,9 +64,7 @@ async fn write_as(
     let append = fields.flag("append").unwrap_or(false) || always_append;
     fields.finish()?;
     let content = match encoding.as_deref() {
-        Some("base64") => STANDARD
-            .decode(&content)
-            .map_err(|_| Detail::new(StatusCode::BAD_REQUEST, "Invalid base64 file content"))?,
+        Some("base64") => decoded(content)?,
         _ => content.into_bytes(),
     };
     if content.len() > MAX_JSON_FILE_BYTES {
@@ -70,6 +73,19 @@ async fn write_as(
     put(app, id, &path, append, pieces(content.into())).await?;
     let status = if append { "appended" } else { "written" };
     Ok(Json(json!({ "status": status, "path": path })))
+}
+
+/// The text is gone when its bytes are there.
+fn decoded(text: String) -> Result<Vec<u8>, Detail> {
+    STANDARD
+        .decode(text)
+        .map_err(|_| Detail::new(StatusCode::BAD_REQUEST, "Invalid base64 file content"))
+}
+
+/// Whether a body is, or may become, larger than other JSON bodies may be.
+fn is_large(request: &Request) -> bool {
+    let announced = body::content_length(request.headers());
+    announced.is_none_or(|length| length > MAX_JSON_BODY_BYTES as u64)
 }
 
 /// The fields of a body that holds a file.

@@ -235,7 +235,7 @@ fn bodies() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An answer: its status, and the beginning of its body.
+/// An answer: its status, and its body where that matters.
 struct Answer {
     status: u16,
     text: String,
@@ -255,6 +255,7 @@ impl Answer {
         let elsewhere = [
             "image_source_unavailable",
             "could not reach",
+            "no Docker daemon answers",
             "nothing listens",
             "gave no HTTP answer",
         ];
@@ -410,6 +411,80 @@ async fn no_body_whatever_it_is_breaks_the_server() {
                 ),
                 false => assert!(error["error"]["code"].is_string(), "{text}"),
             }
+        }
+    }
+    assert_eq!(world.outside(), before);
+    world.close().await;
+}
+
+/// Parts of a form, as bytes on the wire; sound ones and others.
+fn forms() -> impl Strategy<Value = Vec<u8>> {
+    let name = prop::sample::select(vec![
+        "remote_path",
+        "file",
+        "dockerfile",
+        "name",
+        "mem_mib",
+        "x",
+    ]);
+    let head = prop_oneof![
+        4 => name.prop_map(|name| format!("Content-Disposition: form-data; name=\"{name}\"\r\n\r\n")),
+        1 => Just("Content-Disposition: form-data\r\n\r\n".to_owned()),
+        1 => Just("\r\n".to_owned()),
+        1 => "\\PC{0,30}",
+    ];
+    let value = prop_oneof![
+        Just(b"/x".to_vec()),
+        Just(b"../../outside".to_vec()),
+        Just(b"a\0b".to_vec()),
+        Just(vec![b'x'; 1 << 20]),
+        prop::collection::vec(any::<u8>(), 0..40),
+    ];
+    let end = prop::sample::select(vec!["--b--\r\n", "--b--", "--b", ""]);
+    (prop::collection::vec((head, value), 0..5), end).prop_map(|(parts, end)| {
+        let mut form = Vec::new();
+        for (head, value) in parts {
+            form.extend_from_slice(format!("--b\r\n{head}").as_bytes());
+            form.extend_from_slice(&value);
+            form.extend_from_slice(b"\r\n");
+        }
+        form.extend_from_slice(end.as_bytes());
+        form
+    })
+}
+
+#[tokio::test]
+async fn no_form_whatever_it_is_breaks_the_server() {
+    let world = World::new().await;
+    let web = world.client.create_vm(&tiny("web")).await.unwrap();
+    let before = world.outside();
+    let http = reqwest::Client::new();
+    let mut runner = TestRunner::new(Config::default());
+    let forms = forms();
+    for path in [
+        format!("/api/vms/{}/upload", web.id),
+        "/api/vms/none/upload".to_owned(),
+        "/api/vms/from-dockerfile".to_owned(),
+        "/v1/images".to_owned(),
+    ] {
+        for _ in 0..CASES / 10 {
+            let form = draw(&mut runner, &forms);
+            let shown = String::from_utf8_lossy(&form[..form.len().min(300)]).into_owned();
+            let request = http
+                .post(format!("{}{path}", world.server))
+                .header("content-type", "multipart/form-data; boundary=b")
+                .body(form);
+            let answer = timeout(Duration::from_secs(60), request.send()).await;
+            let answer = answer.unwrap().unwrap();
+            let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+            let answer = Answer { status, text };
+            assert!(
+                answer.is_sound(),
+                "{path} {shown:?}: {status} {}",
+                answer.text
+            );
+            let body: Value = serde_json::from_str(&answer.text).unwrap();
+            assert!(body.is_object(), "{}", answer.text);
         }
     }
     assert_eq!(world.outside(), before);

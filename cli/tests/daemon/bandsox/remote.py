@@ -123,6 +123,9 @@ def files(vm):
         check("downloaded", hashlib.sha256(file.read()).hexdigest(), hashlib.sha256(data).hexdigest())
     vm.append_file(here, "/root/da ta.bin")
     check("appended", vm.get_file_info("/root/da ta.bin")["size"], 2 * len(data))
+    # Larger than other JSON may be.
+    vm.write_text("/root/large", "x" * 20_000_000)
+    check("a large text", vm.get_file_info("/root/large")["size"], 20_000_000)
     # The client takes JSON apart unless it comes as bytes.
     vm.write_text("/tmp/grün.json", '{"a": 1}')
     vm.download_file("/tmp/grün.json", back)

@@ -112,7 +112,7 @@ fn a_snapshot_that_is_replaced_while_the_daemon_is_killed_is_the_old_one_or_the_
         panic!("{there:?}");
     };
     assert_eq!(Some(number_of(only)), told_of.last().copied());
-    assert_eq!(world.folders(), [only.id.clone()]);
+    assert_eq!(world.folders(), std::slice::from_ref(&only.id));
     world.restore("same", "restored").unwrap();
     assert_eq!(world.add("restored", 1), 102);
     world.nothing_is_left();
