@@ -166,6 +166,9 @@ pub(crate) struct Serve {
     pub(crate) log_format: LogFormat,
 }
 
+/// The largest ext4 of blocks of 4 KiB: 16 TiB, in MiB.
+const LARGEST_DISK_MIB: u64 = 16 << 20;
+
 /// How much there may be.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Limits {
@@ -175,6 +178,9 @@ pub(crate) struct Limits {
     /// VMs of one API key. Default: as many as there may be at all
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_vms_per_key: Option<u32>,
+    /// The largest disk that a VM may be made with, in MiB; the host's disk holds what is written.
+    #[arg(long, default_value_t = 65536, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=LARGEST_DISK_MIB))]
+    pub(crate) max_disk: u64,
     /// Snapshots.
     #[arg(long, default_value_t = 1024, value_name = "COUNT")]
     pub(crate) max_snapshots: u32,

@@ -10,6 +10,7 @@ use tokio::{
 use crate::{
     background::Background,
     code::Interpreters,
+    disk::Scratch,
     exec::{Keeper, Leftovers},
     functions::Functions,
     process::{Children, Orphans},
@@ -46,6 +47,7 @@ struct Shared {
     interpreters: Interpreters,
     functions: Functions,
     identity: Identity,
+    scratch: Scratch,
     operations: Arc<Semaphore>,
 }
 
@@ -63,6 +65,7 @@ impl Agent {
                 interpreters: Interpreters::new(children.clone()),
                 functions: Functions::default(),
                 identity: Identity::default(),
+                scratch: Scratch::default(),
                 children,
                 operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
             }),
@@ -108,6 +111,10 @@ impl Agent {
 
     pub(crate) fn identity(&self) -> &Identity {
         &self.shared.identity
+    }
+
+    pub(crate) fn scratch(&self) -> &Scratch {
+        &self.shared.scratch
     }
 
     /// The right to run one more operation, if there is room.

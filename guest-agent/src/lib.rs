@@ -8,6 +8,7 @@ mod background;
 mod boot;
 mod code;
 mod dial;
+mod disk;
 mod exec;
 mod failure;
 mod files;

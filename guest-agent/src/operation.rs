@@ -127,6 +127,10 @@ async fn run(
             agent.rest().go_on().await;
             reply(output, &Reply::Done).await
         }
+        Request::GrowDisk { bytes } => {
+            agent.scratch().grow(bytes).await?;
+            reply(output, &Reply::Done).await
+        }
         Request::Shutdown => shut_down(&mut input, output, agent).await,
     }
 }

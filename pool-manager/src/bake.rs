@@ -1,7 +1,7 @@
 //! Makes a template.
 //!
 //! ```text
-//! image ─► scratch disk ─► boot ─► Prepare, or a function's load ─► freeze ─► files in a staging folder
+//! image ─► scratch disk ─► boot ─► Prepare and a walk, or a function's load ─► freeze ─► files in a staging folder
 //!             └─► trials: load, shell, restore, proof ─► working set, and the template counts
 //! any failure, or the deadline: the machine is dropped, the staging folder is removed
 //! ```
@@ -19,7 +19,7 @@ use thaw_lazymem::{CompressedWriter, SparseWriter, WriteError};
 use thaw_vmm::{
     BootSpec, Engine, Frozen, GuestConnection, GuestError, GuestKernel, RootDisk, ScratchDisk,
     Shape, VmmId, copy_extents,
-    protocol::{AgentInfo, FrameKind, Opening, Reply, Request},
+    protocol::{AgentInfo, FrameKind, Language, Opening, Reply, Request},
 };
 
 use crate::{
@@ -29,11 +29,13 @@ use crate::{
     exec_request::split_env,
     function_bake::{FunctionPart, load},
     memory::{NodeMemory, TemplateFormat},
+    proof::walk,
     template::{
         LoadError, LoadedTemplate, Manifest, Staging, TemplateKey, TemplateStore, root_fs,
         scratch_sha256, sha256,
     },
-    trial::Trials,
+    trial::{Trials, refused},
+    wake::wake,
 };
 
 /// What a bake works with.
@@ -84,7 +86,16 @@ impl Baker {
         let boot_ms = booting.elapsed().as_millis() as u64;
         tracing::info!(template = %key.id(), "getting the guest ready");
         let agent = match function {
-            None => get_ready(machine.guest(), &image).await?,
+            None => {
+                let agent = get_ready(machine.guest(), &image).await?;
+                // A name as long as a clone's: replacing it cuts no file.
+                let name = VmmId::random("vm").map_err(BakeError::Write)?;
+                let wake = wake(name.as_str()).map_err(BakeError::Write)?;
+                walk(machine.guest(), wake, &languages(&agent))
+                    .await
+                    .map_err(refused)?;
+                agent
+            }
             Some(part) => {
                 load(machine.guest(), &image, key.shape, part).await?;
                 info(machine.guest()).await?
@@ -211,6 +222,12 @@ async fn info(guest: &GuestConnection) -> Result<AgentInfo, BakeError> {
     }
 }
 
+/// The languages whose interpreters wait in the guest.
+fn languages(agent: &AgentInfo) -> Vec<Language> {
+    let named = agent.interpreters.iter();
+    named.map(|(language, _)| *language).collect()
+}
+
 /// What a manifest is made of.
 struct Draft {
     key: TemplateKey,
@@ -242,14 +259,9 @@ impl Draft {
             memory: self.format,
             engine: self.key.engine,
             kernel: self.kernel,
-            agent: self.agent.version,
             protocol: self.agent.protocol,
-            languages: self
-                .agent
-                .interpreters
-                .into_iter()
-                .map(|(language, _)| language)
-                .collect(),
+            languages: languages(&self.agent),
+            agent: self.agent.version,
             scratch_bytes: self.key.scratch_bytes,
             scratch_sha256,
             state_sha256: sha256(&state),

@@ -20,6 +20,7 @@ mod error;
 mod exec;
 mod exec_request;
 mod function_bake;
+mod grow;
 mod images;
 mod inside;
 mod invoke;

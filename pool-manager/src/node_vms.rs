@@ -27,6 +27,10 @@ pub trait NodeVms: Send + Sync + fmt::Debug + 'static {
     /// its disk is kept when it is powered off. Once kept, it stays so until it is released.
     async fn keep(&self, lease: &LeaseId) -> Result<(), VmError>;
 
+    /// Makes the disk of a leased clone that runs this large, and its file system too. A disk that is as large is
+    /// left as it is.
+    async fn grow_disk(&self, lease: &LeaseId, disk_bytes: u64) -> Result<(), VmError>;
+
     /// Every VM that stays. After a start of the daemon: those that were adopted, and those that are stopped.
     async fn kept(&self) -> Vec<KeptVm>;
 

@@ -13,9 +13,10 @@
 use std::{io, time::Duration};
 
 use thaw_vmm::{
-    ControlError, GuestError, InvocationOutput, Machine, Output,
+    ControlError, GuestConnection, GuestError, InvocationOutput, Machine, Output,
     protocol::{
         CodeRun, Exec, Failure, FailureKind, Invoke, Language, Opening, Outcome, Program, Request,
+        Wake,
     },
 };
 use thiserror::Error;
@@ -61,33 +62,44 @@ pub(crate) async fn prove(
             .map_err(|_| ProofError::TimedOut(within))?;
     }
     let proof = async {
-        let exec = Opening {
-            wake: Some(wake(machine.id().as_str()).map_err(ProofError::Wake)?),
-            request: Request::Exec(nothing()),
-        };
+        let wake = wake(machine.id().as_str()).map_err(ProofError::Wake)?;
         machine.resume().await?;
-        run(machine, &exec).await?;
-        if manifest.languages.contains(&Language::Python) {
-            let code = Opening {
-                wake: None,
-                request: Request::Rehearse(snippet()),
-            };
-            run(machine, &code).await?;
-        }
-        let own = Opening {
-            wake: None,
-            request: Request::Prove,
-        };
-        machine
-            .guest()
-            .call(&own)
-            .await
-            .map_err(ProofError::Guest)?;
+        walk(machine.guest(), wake, &manifest.languages).await?;
         pause_settled(machine).await
     };
     tokio::time::timeout(within, proof)
         .await
         .map_err(|_| ProofError::TimedOut(within))?
+}
+
+/// Takes a guest without a function along the paths of its requests. Done before the freeze too: what that reads
+/// from the disk and sets up is in the memory of every clone then.
+///
+/// # Errors
+/// What fails of it.
+pub(crate) async fn walk(
+    guest: &GuestConnection,
+    wake: Wake,
+    languages: &[Language],
+) -> Result<(), ProofError> {
+    let exec = Opening {
+        wake: Some(wake),
+        request: Request::Exec(nothing()),
+    };
+    run(guest, &exec).await?;
+    if languages.contains(&Language::Python) {
+        let code = Opening {
+            wake: None,
+            request: Request::Rehearse(snippet()),
+        };
+        run(guest, &code).await?;
+    }
+    let own = Opening {
+        wake: None,
+        request: Request::Prove,
+    };
+    guest.call(&own).await.map_err(ProofError::Guest)?;
+    Ok(())
 }
 
 /// A function's clone is warm when its process has answered the agent; the function itself sees nothing of it.
@@ -142,8 +154,8 @@ async fn pause_settled(machine: &dyn Machine) -> Result<(), ProofError> {
 }
 
 /// Runs something to its end; an image without the program has nothing to warm.
-async fn run(machine: &dyn Machine, opening: &Opening) -> Result<(), ProofError> {
-    let started = machine.guest().run(opening).await;
+async fn run(guest: &GuestConnection, opening: &Opening) -> Result<(), ProofError> {
+    let started = guest.run(opening).await;
     let (_input, mut output) = started.map_err(ProofError::Guest)?;
     loop {
         match output.next().await {

@@ -88,7 +88,8 @@ impl Trials {
     }
 }
 
-fn refused(error: ProofError) -> BakeError {
+/// What a bake is told of a machine that did not get through.
+pub(crate) fn refused(error: ProofError) -> BakeError {
     match error {
         ProofError::Wake(error) => BakeError::Write(error),
         ProofError::Control(error) => BakeError::Trial(RestoreError::Control(error)),

@@ -9,6 +9,9 @@ pub struct RunnerLimits {
     pub execs: u32,
     /// Long-lived VMs, stopped ones included. Default 256, of one API key 256.
     pub vms: CountLimits,
+    /// The largest disk of a long-lived VM, in MiB. Default 65,536. Disks that nobody asked to be larger have what
+    /// the node gives.
+    pub disk_mib: u64,
     /// Snapshots. Default 1,024, of one API key 1,024.
     pub snapshots: CountLimits,
 }
@@ -22,6 +25,7 @@ impl Default for RunnerLimits {
         Self {
             execs: 1024,
             vms: both(256),
+            disk_mib: 64 << 10,
             snapshots: both(1024),
         }
     }

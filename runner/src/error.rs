@@ -58,7 +58,7 @@ pub enum VmError {
         reason: Option<String>,
     },
     /// Disks of that size can't be had.
-    #[error("a disk of {wanted_mib} MiB can't be had; a VM of this node has {limit_mib} MiB")]
+    #[error("a disk of {wanted_mib} MiB can't be had; this node's largest is {limit_mib} MiB")]
     DiskTooLarge {
         /// What was asked for.
         wanted_mib: u64,

@@ -25,6 +25,11 @@ impl LeaseGuard {
         &self.lease
     }
 
+    /// Takes note of the disk's new size.
+    pub(crate) fn has_disk(&mut self, bytes: u64) {
+        self.lease.disk_bytes = bytes;
+    }
+
     /// The VM is recorded: whoever deletes it gives the lease back.
     pub(crate) fn stays(mut self) {
         self.stays = true;

@@ -85,6 +85,10 @@ impl Runner {
         self.0.refusing.is_cancelled()
     }
 
+    pub(crate) fn limits(&self) -> &RunnerLimits {
+        &self.0.limits
+    }
+
     /// Follows what happens to VMs and snapshots from now on, or from behind the event of this number.
     pub fn follow_events(&self, after: Option<u64>) -> Subscription {
         self.0.events.subscribe(after)

@@ -27,9 +27,9 @@ pub(crate) async fn vm(app: &App, wanted: Option<&TemplateSelector>, error: &VmE
         VmError::Stopped { id, .. } => {
             of(ErrorCode::VmStopped).hint(format!("start it: thaw vm start {id}"))
         }
-        VmError::DiskTooLarge { limit_mib, .. } => {
-            of(ErrorCode::DiskTooLarge).hint(format!("ask for at most {limit_mib} MiB"))
-        }
+        VmError::DiskTooLarge { limit_mib, .. } => of(ErrorCode::DiskTooLarge).hint(format!(
+            "ask for at most {limit_mib} MiB, or start the daemon with a larger --max-disk"
+        )),
         VmError::Metadata(_) => of(ErrorCode::InvalidRequest),
         VmError::NoSnapshot(_) => {
             of(ErrorCode::SnapshotNotFound).hint("`thaw snapshot ls` lists what is there")

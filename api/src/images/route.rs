@@ -76,7 +76,7 @@ pub(crate) async fn find(
 /// `Accept: text/event-stream` the work is told as events `progress` (data: `ProgressEvent`), and last `done`
 /// (the JSON answer) or `error`. A caller that hangs up gives the work up.
 ///
-/// `debian:` sources and Dockerfiles run their packages' and build steps' scripts on the host, and need the scope `admin`.
+/// `debian:` sources run their packages' scripts on the host, Dockerfiles their build steps in the Docker daemon's containers; both need the scope `admin`.
 #[utoipa::path(
     post,
     path = "/v1/images",

@@ -137,12 +137,12 @@ async fn what_cant_be_done_says_why_and_what_mends_it() {
         ErrorCode::VmNameTaken
     );
     let large = CreateVmRequest {
-        disk_mib: Some(65),
+        disk_mib: Some(65_537),
         ..tiny("large")
     };
     let refused = client.create_vm(&large).await.unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::DiskTooLarge));
-    assert!(refused.hint().unwrap().contains("64 MiB"), "{refused:?}");
+    assert!(refused.hint().unwrap().contains("65536 MiB"), "{refused:?}");
     let snapshot = CreateVmRequest {
         snapshot: Some("none".to_owned()),
         ..CreateVmRequest::default()

@@ -33,8 +33,8 @@ pub struct CreateVmRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 128, maximum = 65536, default = 256)]
     pub memory_mib: Option<u32>,
-    /// The least size of its own disk in MiB; every VM of a node has the same (4096 unless the node says
-    /// otherwise), so less is given more, and more than that is refused.
+    /// The least size of its own disk in MiB: at most what `thaw serve --max-disk` says, 65536 unless it says
+    /// otherwise. Less than what the template or the snapshot has, 4096 unless it was larger, is given that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub disk_mib: Option<u64>,

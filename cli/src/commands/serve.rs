@@ -47,6 +47,7 @@ fn limits(limits: &Limits) -> RunnerLimits {
     RunnerLimits {
         vms: count(limits.max_vms, limits.max_vms_per_key),
         snapshots: count(limits.max_snapshots, limits.max_snapshots_per_key),
+        disk_mib: limits.max_disk,
         ..RunnerLimits::default()
     }
 }

@@ -99,6 +99,50 @@ fn a_vm_keeps_its_memory_over_a_pause_and_a_killed_daemon_and_its_disk_over_a_st
     nothing_is_left(&mut daemon);
 }
 
+/// More than the disk that a VM has by itself: 4 GiB.
+const LARGE_DISK_MIB: &str = "6000";
+
+/// What the guest can write to, in MiB, in whole thousands.
+fn disk_thousand_mib(daemon: &Daemon, vm: &str) -> u64 {
+    let said = sh(daemon, vm, "df --output=size -m / | tail -n 1");
+    said.trim().parse::<u64>().unwrap() / 1000
+}
+
+#[test]
+fn a_vm_has_the_disk_that_was_asked_for_and_so_has_what_is_made_of_it() {
+    let mut daemon = Daemon::with_python(&["--max-disk", LARGE_DISK_MIB]);
+    let create = ["vm", "create", "python", "--name", "large", "--disk"];
+    let refused = daemon.thaw(&[&create[..], &["6001"]].concat());
+    assert_eq!(refused.status.code(), Some(125));
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("6000 MiB") && said.contains("--max-disk"),
+        "{said}"
+    );
+
+    daemon.says(&[&create[..], &[LARGE_DISK_MIB]].concat());
+    assert_eq!(disk_thousand_mib(&daemon, "large"), 5);
+    sh(
+        &daemon,
+        "large",
+        "dd if=/dev/zero of=/root/zeroes bs=1M seek=5500 count=1 status=none; echo kept > /root/file; sync",
+    );
+    daemon.says(&["vm", "snapshot", "large", "moment"]);
+    daemon.says(&["snapshot", "restore", "moment", "--name", "copy"]);
+    for vm in ["copy", "large"] {
+        assert_eq!(disk_thousand_mib(&daemon, vm), 5, "{vm}");
+        daemon.says(&["vm", "stop", vm]);
+        daemon.says(&["vm", "start", vm]);
+        assert_eq!(disk_thousand_mib(&daemon, vm), 5, "{vm} started again");
+        assert_eq!(sh(&daemon, vm, "cat /root/file"), "kept\n");
+        let inspected = daemon.says(&["vm", "inspect", vm]);
+        assert!(inspected.contains(r#""disk_mib": 6000"#), "{inspected}");
+        daemon.says(&["vm", "rm", vm]);
+    }
+    daemon.says(&["snapshot", "rm", "moment"]);
+    nothing_is_left(&mut daemon);
+}
+
 #[test]
 fn a_vm_that_nobody_uses_sleeps_until_the_next_request() {
     let mut daemon = Daemon::with_python(&[]);

@@ -85,6 +85,12 @@ pub enum Request {
     /// Let the programs go on, after what came with the opening was put right; replies [`Reply::Done`]. It
     /// is no error when they run.
     Continue,
+    /// Let the file system of the scratch disk have `bytes`, which the host has made the disk's size; replies
+    /// [`Reply::Done`].
+    GrowDisk {
+        /// The size, in bytes.
+        bytes: u64,
+    },
     /// Write everything back and power off; replies [`Reply::Done`] first.
     Shutdown,
 }

@@ -1,6 +1,11 @@
 //! The life of the machine.
 
-use std::{convert::Infallible, fs, os::fd::AsFd as _, process::ExitCode};
+use std::{
+    convert::Infallible,
+    fs::{self, File},
+    os::fd::AsFd as _,
+    process::ExitCode,
+};
 
 use nix::{
     sys::socket::{AddressFamily, SockFlag, SockType, socket},
@@ -61,7 +66,7 @@ fn boot_and_serve() -> Result<Infallible, BootError> {
         .map_err(BootError::system("read the kernel's command line"))?;
     let options = Options::parse(&cmdline)?;
     modules::load()?;
-    let disk = root::assemble(options.root)?;
+    let (disk, scratch) = root::assemble(options.root)?;
     root::switch()?;
     mounts::late()?;
     limits::set()?;
@@ -72,11 +77,16 @@ fn boot_and_serve() -> Result<Infallible, BootError> {
         .thread_stack_size(STACK_BYTES)
         .build()
         .map_err(BootError::system("start the runtime"))?;
-    runtime.block_on(serve_forever(options.transport, disk))
+    runtime.block_on(serve_forever(options.transport, disk, scratch))
 }
 
-async fn serve_forever(kind: TransportKind, disk: Disk) -> Result<Infallible, BootError> {
+async fn serve_forever(
+    kind: TransportKind,
+    disk: Disk,
+    scratch: File,
+) -> Result<Infallible, BootError> {
     let agent = Agent::new(Powers::Guest, Handle::current());
+    agent.scratch().mounted(scratch);
     files::lay_out(&agent, disk)?;
     let freezer = Freezer::open().map_err(BootError::system("open the hierarchy of cgroups"))?;
     agent.rest().freeze_with(freezer);

@@ -13,4 +13,5 @@ mod uevent;
 mod vsock;
 
 pub(crate) use serial::serial;
+pub(crate) use uevent::Uevents;
 pub(crate) use vsock::vsock;

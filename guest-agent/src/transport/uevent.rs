@@ -17,7 +17,7 @@ const KERNEL_GROUP: u32 = 1;
 
 /// A listener; what happens after it was made is not missed.
 #[derive(Debug)]
-pub(super) struct Uevents {
+pub(crate) struct Uevents {
     socket: AsyncFd<OwnedFd>,
 }
 
@@ -26,7 +26,7 @@ impl Uevents {
     ///
     /// # Errors
     /// What socket(2) and bind(2) say.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Netlink,
             SockType::Raw,
@@ -43,7 +43,7 @@ impl Uevents {
     ///
     /// # Errors
     /// What recv(2) says.
-    pub(super) async fn next(&self) -> io::Result<()> {
+    pub(crate) async fn next(&self) -> io::Result<()> {
         let mut message = [0; 4096];
         let received = self.socket.async_io(Interest::READABLE, |socket| {
             recv(socket.as_raw_fd(), &mut message, MsgFlags::empty()).map_err(io::Error::from)

@@ -3,12 +3,29 @@
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
-use crate::{ConsoleStream, HostUsage, KeptVm, LeaseId, LocalNode, NodeVms, VmError, VmEvent};
+use crate::{
+    ConsoleStream, HostUsage, KeptVm, LeaseId, LocalNode, NodeVms, VmError, VmEvent,
+    grow::grow_disk,
+};
 
 #[async_trait]
 impl NodeVms for LocalNode {
     async fn keep(&self, lease: &LeaseId) -> Result<(), VmError> {
         self.kept_vms().keep(lease).await
+    }
+
+    async fn grow_disk(&self, lease: &LeaseId, disk_bytes: u64) -> Result<(), VmError> {
+        let leased = self.leased(lease)?;
+        let Some(machine) = leased.machine() else {
+            return Err(VmError::Unknown(lease.clone()));
+        };
+        grow_disk(&*machine, disk_bytes)
+            .await
+            .map_err(|source| VmError::Control {
+                id: lease.clone(),
+                attempt: "grow the disk of",
+                source: Box::new(source),
+            })
     }
 
     async fn kept(&self) -> Vec<KeptVm> {

@@ -151,6 +151,12 @@ pub trait Machine: Send + Sync + fmt::Debug {
     /// When there are no more descriptors.
     fn scratch(&self) -> std::io::Result<File>;
 
+    /// Makes its scratch disk this large; the guest hears of it while it runs.
+    ///
+    /// # Errors
+    /// The disk is as it was then.
+    async fn grow_disk(&self, bytes: u64) -> Result<(), ControlError>;
+
     /// How a later daemon finds the process.
     ///
     /// # Errors

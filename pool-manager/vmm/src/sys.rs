@@ -40,6 +40,8 @@ pub(crate) fn confine(command: &mut Command, uid: Option<u32>, extra_group: Opti
             let uid = Uid::from_raw(uid);
             setresuid(uid, uid, uid)?;
         }
+        // A huge page of translated code takes 2 MiB for the first byte of it.
+        prctl::set_thp_disable(true)?;
         prctl::set_no_new_privs()?;
         Ok(())
     };

@@ -1,7 +1,7 @@
 //! Making a VM of an image, a template or a snapshot.
 //!
 //! ```text
-//! claim (name, place) ─► lease ─► disk large enough? ─► wake ─► files ─► keep ─► row ─► entered, told
+//! disk not too large? ─► claim (name, place) ─► lease ─► wake ─► disk grown ─► files ─► keep ─► row ─► entered, told
 //!      a failure, or the caller leaves ──► the lease is released, the claim dropped: nothing is left
 //! ```
 
@@ -35,7 +35,7 @@ pub struct CreateVm {
     pub source: VmSource,
     /// A name that no other VM has.
     pub name: Option<String>,
-    /// The least size of its disk in MiB; the node's when absent.
+    /// The least size of its disk in MiB; what its template or snapshot has when absent.
     pub disk_mib: Option<u64>,
     /// The environment of every program in it. Absent: the snapshot's, else nothing.
     pub env: Option<BTreeMap<String, String>>,
@@ -118,6 +118,7 @@ impl Runner {
     /// # Cancel safety
     /// Dropped before it returns, no VM is left and its name is free.
     pub async fn create_vm(&self, call: CreateVm) -> Result<VmInfo, VmError> {
+        self.check_disk(call.disk_mib)?;
         let (selector, image_name, snapshot) = self.source(call.source)?;
         let taken = snapshot.as_ref().map(SnapshotUse::info);
         let traits = Traits {
@@ -144,27 +145,43 @@ impl Runner {
             template: selector,
             start_within: call.start_within,
         };
-        let lease = self.lease(request).await.inspect_err(|error| {
+        let mut lease = self.lease(request).await.inspect_err(|error| {
             if let (LeaseError::BadSnapshot { reason, .. }, Some(snapshot)) = (error, &snapshot) {
                 snapshot.note_unusable(reason);
             }
         })?;
         // The snapshot is no longer needed once there is a clone of it.
         drop(snapshot);
-        let disk_mib = lease.lease().disk_bytes >> 20;
-        if let Some(wanted_mib) = call.disk_mib.filter(|wanted| *wanted > disk_mib) {
-            return Err(VmError::DiskTooLarge {
-                wanted_mib,
-                limit_mib: disk_mib,
-            });
-        }
         self.wake(lease.lease()).await?;
+        if let Some(wanted_mib) = call.disk_mib {
+            self.grow_disk(&mut lease, wanted_mib << 20).await?;
+        }
         for file in call.files {
             self.write_file(&lease.lease().id, file).await?;
         }
         let mut made = self.enter_made(claim, vec![lease], &traits, names).await?;
         made.pop()
             .ok_or_else(|| VmError::NotFound("the VM that was just made".to_owned()))
+    }
+
+    fn check_disk(&self, wanted_mib: Option<u64>) -> Result<(), VmError> {
+        let limit_mib = self.limits().disk_mib;
+        match wanted_mib.filter(|wanted| *wanted > limit_mib) {
+            Some(wanted_mib) => Err(VmError::DiskTooLarge {
+                wanted_mib,
+                limit_mib,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives a clone that is awake the disk that was asked for, where it has less.
+    async fn grow_disk(&self, lease: &mut LeaseGuard, disk_bytes: u64) -> Result<(), VmError> {
+        if disk_bytes > lease.lease().disk_bytes {
+            self.node().grow_disk(&lease.lease().id, disk_bytes).await?;
+            lease.has_disk(disk_bytes);
+        }
+        Ok(())
     }
 
     async fn write_file(&self, lease: &LeaseId, file: NewFile) -> Result<(), ExecError> {

@@ -131,6 +131,10 @@ impl NodeVms for Double {
         self.inner.keep(lease).await
     }
 
+    async fn grow_disk(&self, lease: &LeaseId, disk_bytes: u64) -> Result<(), VmError> {
+        self.inner.grow_disk(lease, disk_bytes).await
+    }
+
     async fn kept(&self) -> Vec<KeptVm> {
         self.inner.kept().await
     }

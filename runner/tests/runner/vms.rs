@@ -138,18 +138,18 @@ async fn more_vms_than_the_limit_are_refused_with_whose_limit_it_is() {
 }
 
 #[tokio::test]
-async fn a_disk_that_cant_be_had_is_refused_and_a_smaller_one_is_given_more() {
+async fn a_disk_is_grown_as_far_as_it_may_be_and_a_smaller_one_is_given_more() {
     let world = World::default().await;
     let refused = world
-        .create_with(None, |call| call.disk_mib = Some(65))
+        .create_with(None, |call| call.disk_mib = Some(65_537))
         .await
         .unwrap_err();
     assert!(
         matches!(
             refused,
             VmError::DiskTooLarge {
-                wanted_mib: 65,
-                limit_mib: 64
+                wanted_mib: 65_537,
+                limit_mib: 65_536
             }
         ),
         "{refused:?}"
@@ -159,6 +159,11 @@ async fn a_disk_that_cant_be_had_is_refused_and_a_smaller_one_is_given_more() {
         .await
         .unwrap();
     assert_eq!(vm.disk_bytes, 64 << 20);
+    let vm = world
+        .create_with(None, |call| call.disk_mib = Some(65))
+        .await
+        .unwrap();
+    assert_eq!(vm.disk_bytes, 65 << 20);
     world.close().await;
 }
 

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdin};
 
-use crate::builders::{BuilderError, Tail};
+use crate::builders::{BuilderError, Tail, tools::installed};
 
 /// Longest line read as one; a longer one is taken in parts, so a program cannot fill memory.
 const MAX_LINE_BYTES: u64 = 8 * 1024;
@@ -27,7 +27,25 @@ pub(crate) struct Program {
     pub(crate) stdout: Stdio,
     /// Where it writes: looked at when it fails, to tell a full disk.
     pub(crate) folder: PathBuf,
+    /// Whether it mounts: then its mounts and processes are its own, and are gone when it is, or we are, however
+    /// that came about. Takes root.
+    pub(crate) mounts: bool,
 }
+
+/// Ends with whoever started it, and starts what follows with namespaces of its own (setpriv(1) and unshare(1)
+/// of util-linux, which every Debian has).
+const CONTAINED: [&str; 10] = [
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "--",
+    "unshare",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+];
 
 /// A running builder. Its end kills the whole process group.
 pub(crate) struct Group {
@@ -47,9 +65,23 @@ impl Group {
         let tool = program.tool;
         let path =
             std::env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into());
-        let mut command = tokio::process::Command::new(tool);
+        let not_installed = || BuilderError::NotInstalled {
+            tool,
+            package: program.package,
+        };
+        let mut line: Vec<OsString> = Vec::new();
+        if program.mounts {
+            if !installed(tool) {
+                return Err(not_installed());
+            }
+            line.extend(CONTAINED.map(OsString::from));
+        }
+        line.push(tool.into());
+        line.extend(program.arguments);
+        let mut line = line.into_iter();
+        let mut command = tokio::process::Command::new(line.next().unwrap_or_default());
         command
-            .args(program.arguments)
+            .args(line)
             .env_clear()
             .env("PATH", path)
             .env("LC_ALL", "C.UTF-8")
@@ -60,10 +92,7 @@ impl Group {
             .process_group(0)
             .kill_on_drop(true);
         let child = command.spawn().map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => BuilderError::NotInstalled {
-                tool,
-                package: program.package,
-            },
+            io::ErrorKind::NotFound => not_installed(),
             _ => BuilderError::Start { tool, source },
         })?;
         let group = child

@@ -47,10 +47,9 @@ pub(crate) async fn mmdebstrap(
     sources: &AptSources,
     out: File,
 ) -> Result<(), BuilderError> {
-    let mode = match nix::unistd::geteuid().is_root() {
-        true => "root",
-        false => "unshare",
-    };
+    let root = nix::unistd::geteuid().is_root();
+    // As another user it makes namespaces of its own.
+    let mode = if root { "root" } else { "unshare" };
     let mut arguments: Vec<OsString> = vec![
         format!("--mode={mode}").into(),
         "--variant=essential".into(),
@@ -79,6 +78,7 @@ pub(crate) async fn mmdebstrap(
         stdin: Stdio::null(),
         stdout: out.into(),
         folder: work.folder().to_owned(),
+        mounts: root,
     })?;
     let report = |line: &str| {
         work.report(Progress::InstallingPackages {

@@ -59,6 +59,7 @@ pub(crate) async fn write_squashfs(
         stdin: Stdio::piped(),
         stdout: Stdio::null(),
         folder: work.folder().to_owned(),
+        mounts: false,
     })?;
     let feed_error = |source| BuilderError::Feed { tool: TOOL, source };
     let stdin = group

@@ -43,7 +43,8 @@ pub fn check_tools() -> Vec<MissingTool> {
     described.collect()
 }
 
-fn installed(tool: &str) -> bool {
+/// Whether the program is in `PATH`.
+pub(super) fn installed(tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| executable(&folder.join(tool)))
 }

@@ -43,6 +43,24 @@ async fn packages_are_installed_and_what_is_the_hosts_business_stays_out() {
 }
 
 #[tokio::test]
+async fn an_installation_that_is_given_up_leaves_no_mount() {
+    let store = TestStore::new();
+    let source: ImageSource = format!("debian:{}", suite()).parse().unwrap();
+    let (sink, mut progress) = ProgressSink::channel();
+    let mounted = |now: &Progress| matches!(now, Progress::InstallingPackages { line } if line.contains("installing essential"));
+    tokio::select! {
+        added = store.store.add(source, AddOptions::default(), &sink) => {
+            panic!("done before it was given up: {added:?}")
+        }
+        seen = progress.wait_for(mounted) => drop(seen.unwrap()),
+    }
+    let root = store.images();
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let folder = root.to_str().unwrap();
+    assert!(!mounts.contains(folder), "{mounts}");
+}
+
+#[tokio::test]
 async fn a_package_that_does_not_exist_is_named() {
     let store = TestStore::new();
     let source = format!("debian:{}+thaw-has-no-such-package", suite())

@@ -108,7 +108,10 @@ async fn operate(stream: Stream, mut guest: Guest) {
                 output.json(FrameKind::Reply, &Reply::Done).await;
             }
         }
-        Request::Prepare { .. } | Request::Quiesce { .. } | Request::Continue => {
+        Request::Prepare { .. }
+        | Request::Quiesce { .. }
+        | Request::GrowDisk { .. }
+        | Request::Continue => {
             output.json(FrameKind::Reply, &Reply::Done).await;
         }
         Request::Shutdown => {

@@ -327,6 +327,14 @@ impl Machine for FakeMachine {
         self.process.process.scratch.try_clone()
     }
 
+    async fn grow_disk(&self, bytes: u64) -> Result<(), ControlError> {
+        self.process
+            .process
+            .scratch
+            .set_len(bytes)
+            .map_err(ControlError::Io)
+    }
+
     fn mark(&self) -> io::Result<ProcessMark> {
         Ok(self.process.process.mark.clone())
     }

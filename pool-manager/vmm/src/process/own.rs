@@ -22,6 +22,7 @@ pub(crate) struct Process {
     place: u32,
     end: EndWatch,
     console: Console,
+    folder: RunFolder,
     wishes: Wishes,
     outlives: AtomicBool,
 }
@@ -53,6 +54,7 @@ impl Process {
         let (sender, end) = EndSender::new();
         let wishes = Wishes::default();
         let (console, place) = (output.console(), holdings.cell.number());
+        let folder = holdings.folder.again();
         tracker.spawn(run(running, output, wishes.clone(), sender, holdings));
         Self {
             id,
@@ -60,6 +62,7 @@ impl Process {
             place,
             end,
             console,
+            folder,
             wishes,
             outlives: AtomicBool::new(false),
         }
@@ -84,6 +87,11 @@ impl Process {
 
     pub(crate) fn console(&self) -> Console {
         self.console.clone()
+    }
+
+    /// The folder with its sockets, which is there for as long as the process is.
+    pub(crate) fn folder(&self) -> &RunFolder {
+        &self.folder
     }
 
     /// From now on only a kill ends it: dropped, it runs on.

@@ -8,12 +8,16 @@ use nix::fcntl::OFlag;
 use serde_json::{Value, json};
 use thaw_guest_protocol::Handover;
 use thaw_lazymem::{Delta, DirtyError, GuestMemory, open_own_memory};
-use tokio::{io::AsyncReadExt as _, net::unix::pipe, sync::watch};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{UnixStream, unix::pipe},
+    sync::watch,
+};
 
 use super::{
     adopt::Found,
     argv::fd,
-    launch::{Agent, Launched},
+    launch::{Agent, Launched, name},
     qmp::Qmp,
 };
 use crate::{
@@ -23,6 +27,9 @@ use crate::{
 
 /// How long the guest may take to notice that its connection was closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a guest is given before a freeze to see its next host and to do what its kernel has put off.
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// How long saving a device state may take.
 const SAVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,6 +113,19 @@ impl QemuMachine {
             })?
             .map_err(|_| ControlError::Closed)?;
         Ok(())
+    }
+
+    /// Connects to the agent's port as the next host will, and says nothing. The state that is saved has its host
+    /// connected then, so no clone begins with the news that one has come (`virtio_serial_post_load_timer_cb`
+    /// of QEMU's hw/char/virtio-serial-bus.c). A guest that has not yet heard it when it is frozen hears it thawed.
+    async fn knock(&self) -> Result<Option<UnixStream>, ControlError> {
+        if !self.over_serial {
+            return Ok(None);
+        }
+        let connected = self.process.folder().connect(name::AGENT);
+        // Nothing tells that the agent has taken notice.
+        let _ = tokio::time::timeout(SETTLE, std::future::pending::<()>()).await;
+        connected.map(Some).map_err(ControlError::Io)
     }
 
     /// What the guest wrote. Blocks: about 1 ms for each MiB.
@@ -229,6 +249,7 @@ impl Machine for QemuMachine {
             .try_clone()
             .map_err(ControlError::Io)?;
         self.hang_up().await?;
+        let _next = self.knock().await?;
         self.pause().await?;
         let device_state = self.device_state().await?;
         Ok(Frozen {
@@ -261,6 +282,12 @@ impl Machine for QemuMachine {
 
     fn scratch(&self) -> io::Result<File> {
         self.scratch.try_clone()
+    }
+
+    async fn grow_disk(&self, bytes: u64) -> Result<(), ControlError> {
+        let size = json!({ "node-name": "scratch", "size": bytes });
+        self.qmp.command("block_resize", size).await?;
+        Ok(())
     }
 
     fn mark(&self) -> io::Result<ProcessMark> {
