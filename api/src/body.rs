@@ -13,6 +13,9 @@ use thaw_api_types::{ErrorCode, limits::MAX_JSON_BODY_BYTES};
 
 use crate::error::ApiError;
 
+/// The largest body of a login, which anybody may send, in bytes.
+pub(crate) const MAX_LOGIN_BYTES: usize = 64 << 10;
+
 /// A JSON body.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
@@ -20,15 +23,23 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        if media_type(request.headers()).as_deref() != Some("application/json") {
-            return Err(ApiError::new(
-                ErrorCode::UnsupportedMediaType,
-                "this route takes JSON only",
-            )
-            .hint("send the header Content-Type: application/json"));
-        }
-        parse(&read(request, MAX_JSON_BODY_BYTES).await?).map(Self)
+        json(request, MAX_JSON_BODY_BYTES).await.map(Self)
     }
+}
+
+/// What a JSON body of at most so many bytes says.
+pub(crate) async fn json<T: DeserializeOwned>(
+    request: Request,
+    limit: usize,
+) -> Result<T, ApiError> {
+    if media_type(request.headers()).as_deref() != Some("application/json") {
+        return Err(ApiError::new(
+            ErrorCode::UnsupportedMediaType,
+            "this route takes JSON only",
+        )
+        .hint("send the header Content-Type: application/json"));
+    }
+    parse(&read(request, limit).await?)
 }
 
 /// Query parameters.

@@ -89,6 +89,7 @@ pub(crate) fn routes() -> Routes {
         .route("/v1/vms/{id}/snapshot", post(vms::snapshot))
         .route("/v1/vms/{id}/fork", post(vms::fork))
         .route("/v1/vms/{id}/exec", post(vms::exec))
+        .route("/login", get(auth::http::page))
         .route("/v1/login", post(auth::http::login))
         .route("/v1/logout", post(auth::http::logout))
         .route("/v1/session", get(auth::http::session))
@@ -188,7 +189,7 @@ pub(crate) fn router(app: App) -> Router {
 }
 
 async fn unknown(request: Request) -> Response {
-    if request.uri().path().starts_with("/api/") {
+    if bandsox::is_ours(request.uri().path()) {
         return bandsox::unknown().into_response();
     }
     ApiError::new(
@@ -199,10 +200,14 @@ async fn unknown(request: Request) -> Response {
     .into_response()
 }
 
-async fn wrong_method(method: Method, request: Request) -> ApiError {
+async fn wrong_method(method: Method, request: Request) -> Response {
+    if bandsox::is_ours(request.uri().path()) {
+        return bandsox::wrong_method().into_response();
+    }
     ApiError::new(
         ErrorCode::MethodNotAllowed,
         format!("{} does not know {method}", request.uri().path()),
     )
     .hint("the Allow header lists the methods; /docs describes them")
+    .into_response()
 }

@@ -3,8 +3,12 @@
 use std::{io, sync::Arc};
 
 use thaw_runner::{Runner, functions::Functions};
+use tokio::sync::Semaphore;
 
 use crate::{auth::Auth, config::ApiConfig, gate::Gate, images::Spool, metrics::Metrics};
+
+/// See [`Parts::large_bodies`].
+const LARGE_BODIES: usize = 2;
 
 /// What every route can reach; cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,6 +24,9 @@ pub(crate) struct Parts {
     pub(crate) metrics: Metrics,
     pub(crate) gate: Gate,
     pub(crate) spool: Spool,
+    /// Places for files as JSON that are larger than other JSON bodies may be, [`LARGE_BODIES`] at once: each takes a
+    /// GiB of memory at the most. More wait, and their bodies are not read meanwhile.
+    pub(crate) large_bodies: Semaphore,
 }
 
 impl App {
@@ -39,6 +46,7 @@ impl App {
             metrics: Metrics::new().map_err(OpenError::Metrics)?,
             gate: Gate::new(config.allowed_hosts, config.allow_any_address),
             spool,
+            large_bodies: Semaphore::new(LARGE_BODIES),
         })))
     }
 }

@@ -257,6 +257,19 @@ impl<T: Entry> Claim<T> {
             inner.by_id.insert(id, entry);
         }
     }
+
+    /// Enters what was made in place of what has this id, whose name it gets.
+    pub(crate) fn enter_in_place_of(mut self, entry: Arc<T>, old: &str, name: &str) {
+        let mut inner = self.catalog.write();
+        // The place is the entry's now.
+        self.names.clear();
+        if let Some(old) = inner.by_id.remove(old) {
+            inner.give_back(&old.owner());
+        }
+        let id = entry.id().to_owned();
+        inner.names.insert(name.to_owned(), Some(id.clone()));
+        inner.by_id.insert(id, entry);
+    }
 }
 
 impl<T> Drop for Claim<T> {
@@ -379,6 +392,19 @@ mod tests {
         assert_eq!(catalog.find("x"), Err(Missing::None));
         assert_eq!(catalog.find(""), Err(Missing::None));
         assert!(catalog.claim(None, name("vm-12")).is_err());
+    }
+
+    #[test]
+    fn what_takes_the_place_of_another_gets_its_name_and_gives_its_place_back() {
+        let catalog = catalog(2, 9);
+        enter(&catalog, Thing("s-1", Some("k")), "web");
+        let claim = catalog.claim(None, vec![None]).unwrap();
+        claim.enter_in_place_of(Arc::new(Thing("s-2", None)), "s-1", "web");
+        assert_eq!(catalog.find("web").unwrap().0, "s-2");
+        assert_eq!(catalog.find("s-1"), Err(Missing::None));
+        assert_eq!(catalog.len(), 1);
+        assert!(catalog.claim(None, vec![None]).is_ok());
+        assert!(catalog.claim(None, vec![None, None]).is_err());
     }
 
     #[test]

@@ -34,13 +34,13 @@ pub use error::{OpenError, RunError, SnapshotError, VmError};
 pub use events::{Event, EventKind, KEPT_EVENTS, Subscription, Told};
 pub use exec::{ExecCall, RunningExec};
 pub use inside::RunningInside;
-pub use metadata::{MAX_METADATA_BYTES, Metadata, MetadataTooLarge};
+pub use metadata::{KEPT_KEY, MAX_METADATA_BYTES, Metadata, MetadataTooLarge};
 pub use port::VmPort;
 pub use runner::Runner;
 pub use snapshots::{SnapshotChange, SnapshotInfo, TakeSnapshot};
 pub use store::{Store, StoreError};
 pub use thaw_pool_manager as node;
 pub use vms::{
-    BadCursor, CreateVm, Cursor, ForkVm, ForkedVms, Page, PausedBy, VmChange, VmFilter, VmInfo,
-    VmPass, VmSource, VmStateKind, VmStatus, VmUsage,
+    BadCursor, CreateVm, Cursor, ForkVm, ForkedVms, NewFile, Page, PausedBy, VmChange, VmFilter,
+    VmInfo, VmPass, VmSource, VmStateKind, VmStatus, VmUsage,
 };

@@ -6,7 +6,12 @@ use thiserror::Error;
 /// The most that metadata may take as JSON, in bytes: 64 KiB.
 pub const MAX_METADATA_BYTES: usize = 64 << 10;
 
-/// A JSON object of at most [`MAX_METADATA_BYTES`]. Thaw keeps it and finds by it, and reads nothing into it.
+/// The one key that is not the users' own: BandSox's surface marks with it which variables of the environment are
+/// secret. It goes along into snapshots, restored VMs and forks, and stays whatever replaces the rest.
+pub const KEPT_KEY: &str = "bandsox.mcp";
+
+/// A JSON object of at most [`MAX_METADATA_BYTES`]. Thaw keeps it and finds by it, and reads nothing into it but
+/// [`KEPT_KEY`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metadata(Map<String, Value>);
 
@@ -58,6 +63,18 @@ impl Metadata {
         merge(&mut object, patch);
         Self::new(object)
     }
+
+    /// This in place of what was noted before, of which only [`KEPT_KEY`] stays, as it was.
+    ///
+    /// # Errors
+    /// [`MetadataTooLarge`].
+    pub(crate) fn in_place_of(mut self, before: &Self) -> Result<Self, MetadataTooLarge> {
+        let Some(kept) = before.0.get(KEPT_KEY) else {
+            return Ok(self);
+        };
+        self.0.insert(KEPT_KEY.to_owned(), kept.clone());
+        Self::new(self.0)
+    }
 }
 
 fn merge(object: &mut Map<String, Value>, patch: Map<String, Value>) {
@@ -107,6 +124,20 @@ mod tests {
             after,
             metadata(json!({"b": {"c": 9, "d": 3}, "e": 4, "f": {"h": 1}}))
         );
+    }
+
+    #[test]
+    fn the_kept_key_stays_as_it_was_whatever_takes_the_place_of_the_rest() {
+        let before = metadata(json!({"a": 1, KEPT_KEY: {"s": 1}}));
+        let after = metadata(json!({"b": 2, KEPT_KEY: 3})).in_place_of(&before);
+        assert_eq!(
+            after.unwrap(),
+            metadata(json!({"b": 2, KEPT_KEY: {"s": 1}}))
+        );
+        let after = metadata(json!({"b": 2})).in_place_of(&metadata(json!({"a": 1})));
+        assert_eq!(after.unwrap(), metadata(json!({"b": 2})));
+        let full = metadata(json!({"b": "x".repeat(MAX_METADATA_BYTES - 10)}));
+        assert!(full.in_place_of(&before).is_err());
     }
 
     #[test]

@@ -30,7 +30,7 @@ use super::{
     refusal::{self, Refusal},
     table::{Access, Rows},
 };
-use crate::{error::ApiError, listen::Peer, state::App};
+use crate::{bandsox, error::ApiError, listen::Peer, state::App};
 
 /// What the guard of one path knows.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ async fn admit(
 fn is_from_own_page(request: &Request) -> bool {
     let headers = request.headers();
     let changes = !request.method().is_safe() || is_websocket(headers);
-    let is_program_s = request.uri().path().starts_with("/api/");
+    let is_program_s = bandsox::is_ours(request.uri().path());
     let shows_it = headers.contains_key(header::ORIGIN)
         || headers
             .get("sec-fetch-site")
@@ -135,12 +135,15 @@ fn unlisted(rows: &Rows, request: &Request) -> Response {
         )
         .into_response();
     }
-    let mut response = ApiError::new(
-        ErrorCode::MethodNotAllowed,
-        format!("{path} does not know {method}"),
-    )
-    .hint("the Allow header lists the methods; /docs describes them")
-    .into_response();
+    let mut response = match bandsox::is_ours(path) {
+        true => bandsox::wrong_method().into_response(),
+        false => ApiError::new(
+            ErrorCode::MethodNotAllowed,
+            format!("{path} does not know {method}"),
+        )
+        .hint("the Allow header lists the methods; /docs describes them")
+        .into_response(),
+    };
     if let Ok(value) = HeaderValue::try_from(methods) {
         response.headers_mut().insert(header::ALLOW, value);
     }

@@ -36,8 +36,9 @@ pub use password::{PasswordError, StoredPassword};
 pub use secret::ApiKey;
 pub use service::{Auth, AuthError};
 
-pub(crate) use audit::AuditTarget;
-pub(crate) use credential::presented;
+pub(crate) use audit::{AuditTarget, Draft};
+pub(crate) use credential::{is_websocket, presented};
+pub(crate) use enforce::peer;
 pub(crate) use identity::{Identity, Who};
 pub(crate) use routes::Routes;
 pub(crate) use service::LoginError;

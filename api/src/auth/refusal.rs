@@ -1,7 +1,6 @@
 //! Why a request goes no further, and how that is said to whom.
 
 use axum::{
-    Json,
     extract::{
         FromRequest as _, Request, WebSocketUpgrade,
         ws::{CloseFrame, Message},
@@ -12,7 +11,10 @@ use axum::{
 use thaw_api_types::ErrorCode;
 
 use super::{credential::is_websocket, db::ApiDbError};
-use crate::error::ApiError;
+use crate::{
+    bandsox::{self, Detail},
+    error::ApiError,
+};
 
 /// BandSox's code for closing a WebSocket of someone unknown.
 const CLOSE_UNAUTHORIZED: u16 = 4001;
@@ -75,7 +77,7 @@ impl From<Refusal> for ApiError {
 
 /// The answer, in the shape of the surface that was asked.
 pub(super) async fn answer(error: ApiError, request: Request) -> Response {
-    if !request.uri().path().starts_with("/api/") {
+    if !bandsox::is_ours(request.uri().path()) {
         let is_unauthorized = error.code() == ErrorCode::Unauthorized;
         let mut response = error.into_response();
         if is_unauthorized {
@@ -89,20 +91,21 @@ pub(super) async fn answer(error: ApiError, request: Request) -> Response {
     if is_websocket(request.headers()) {
         return closed(request).await;
     }
-    let detail = match error.code() {
-        ErrorCode::Unauthorized => "Unauthorized".to_owned(),
-        _ => error.body().error.message,
-    };
-    let status =
-        StatusCode::from_u16(error.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, Json(serde_json::json!({ "detail": detail }))).into_response()
+    let is_unauthorized = error.code() == ErrorCode::Unauthorized;
+    let detail = Detail::from(error);
+    match is_unauthorized {
+        true => detail.saying("Unauthorized").into_response(),
+        false => detail.into_response(),
+    }
 }
 
 /// BandSox's clients look for a close code, so the WebSocket is opened first.
 async fn closed(request: Request) -> Response {
     let upgrade = match WebSocketUpgrade::from_request(request, &()).await {
         Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
+        Err(rejection) => {
+            return Detail::new(StatusCode::BAD_REQUEST, rejection.body_text()).into_response();
+        }
     };
     let upgrade = upgrade.protocols(["bandsox.terminal"]);
     upgrade.on_upgrade(async |mut socket| {

@@ -9,6 +9,8 @@
 use axum::http::Method;
 use thaw_api_types::Scope;
 
+use crate::bandsox;
+
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -70,6 +72,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("POST",   "/v1/vms/{id}/fork", MANAGE),
     row("POST",   "/v1/vms/{id}/exec", INVOKE),
     // Authentication.
+    row("GET",    "/login", OPEN),
     row("POST",   "/v1/login", OPEN),
     row("POST",   "/v1/logout", OPEN),
     row("GET",    "/v1/session", Access::Known),
@@ -192,10 +195,10 @@ impl Rows {
         Self(rows)
     }
 
-    /// Who may use this method; none when there is no row for it. HEAD is GET without the body.
+    /// Who may use this method; none when there is no row for it.
     pub(crate) fn access(&self, method: &Method) -> Option<Access> {
         let wanted = match *method {
-            Method::HEAD => "GET",
+            Method::HEAD if self.knows_head() => "GET",
             _ => method.as_str(),
         };
         let row = self.0.iter().find(|row| row.method == wanted);
@@ -203,10 +206,15 @@ impl Rows {
         row.map(|row| row.access)
     }
 
+    /// HEAD is GET without the body; BandSox's server does not know it.
+    pub(crate) fn knows_head(&self) -> bool {
+        !self.0.iter().any(|row| bandsox::is_ours(row.path))
+    }
+
     /// The methods that have a row, for the header Allow; empty when the path has none.
     pub(crate) fn methods(&self) -> String {
         let mut methods: Vec<_> = self.0.iter().map(|row| row.method).collect();
-        if methods.contains(&"GET") {
+        if methods.contains(&"GET") && self.knows_head() {
             methods.push("HEAD");
         }
         methods.join(", ")

@@ -64,6 +64,9 @@ async fn every_route_has_a_row_and_every_row_a_route() {
     for (path, methods) in routes().into_parts() {
         let rows = Rows::of(path);
         for method in methods_of(&world.app, methods).await {
+            if method == "HEAD" && !rows.knows_head() {
+                continue;
+            }
             let listed = rows.access(&method.parse().unwrap());
             assert!(
                 listed.is_some(),

@@ -13,6 +13,7 @@ use thaw_runner::node::{AddImage, image::ProgressSink};
 
 use super::{
     error::Detail,
+    extract::Form,
     fields::Fields,
     vms::{Wish, make},
 };
@@ -24,11 +25,14 @@ const MAX_FIELD_BYTES: usize = 1 << 20;
 /// Fields of the form at the most.
 const MAX_FIELDS: usize = 32;
 
+/// The largest form, in bytes.
+pub(super) const MAX_FORM_BYTES: usize = MAX_FIELDS * MAX_FIELD_BYTES;
+
 /// Builds the image and makes a VM of it.
 pub(crate) async fn create(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
-    form: Multipart,
+    Form(form): Form,
 ) -> Result<Json<Value>, Detail> {
     // Its steps run on the host, in the Docker daemon's containers.
     identity.require(Scope::Admin)?;
@@ -76,7 +80,7 @@ type Texts = Vec<(String, String)>;
 
 /// The form's fields; `dockerfile` apart from the others.
 async fn take(mut form: Multipart) -> Result<(Option<Bytes>, Texts), Detail> {
-    let bad = |error: MultipartError| Detail::new(StatusCode::BAD_REQUEST, error.body_text());
+    let bad = |error: MultipartError| Detail::new(error.status(), error.body_text());
     let (mut dockerfile, mut texts) = (None, Texts::new());
     while let Some(mut field) = form.next_field().await.map_err(bad)? {
         let name = field.name().unwrap_or_default().to_owned();

@@ -18,7 +18,7 @@ pub(crate) struct Detail {
 }
 
 impl Detail {
-    pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self {
             status,
             detail: Value::String(text.into()),
@@ -48,7 +48,7 @@ impl Detail {
     }
 
     /// The same with other words.
-    pub(super) fn saying(self, text: &str) -> Self {
+    pub(crate) fn saying(self, text: &str) -> Self {
         Self {
             detail: Value::String(text.to_owned()),
             ..self

@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http;
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{Path, State},
-};
-use http::StatusCode;
+use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 use thaw_runner::{
     RunningExec, VmError,
@@ -18,7 +12,13 @@ use thaw_runner::{
     },
 };
 
-use super::{error::Detail, failure, fields::Fields};
+use super::{
+    error::Detail,
+    extract::{Id, Posted},
+    failure,
+    fields::Fields,
+    names,
+};
 use crate::state::App;
 
 /// What of each stream is kept; BandSox keeps all of it, and what is cut is said in `stdout_truncated`.
@@ -30,10 +30,9 @@ const MAX_TIMEOUT_S: i64 = 3600;
 /// Runs a command line.
 pub(crate) async fn exec(
     State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
     let command = fields.required_text("command");
     let timeout = timeout(&mut fields, 30);
     fields.finish()?;
@@ -54,10 +53,9 @@ pub(crate) async fn exec(
 /// Runs Python code in a fork of the interpreter that was running when the template was frozen.
 pub(crate) async fn exec_python(
     State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
     let code_text = fields.required_text("code");
     let cwd = fields.text("cwd").unwrap_or_else(|| "/tmp".to_owned());
     let packages = fields.texts("packages").unwrap_or_default();
@@ -96,6 +94,8 @@ pub(crate) async fn exec_python(
         "success": success,
         "error": if success { Value::Null } else { Value::String(stderr.clone()) },
         "stderr": stderr,
+        "stdout_truncated": output.exit.stdout_truncated,
+        "stderr_truncated": output.exit.stderr_truncated,
     })))
 }
 
@@ -150,6 +150,7 @@ pub(super) async fn start(
     cwd: Option<String>,
     timeout: Duration,
 ) -> Result<RunningExec, Detail> {
+    names::usable_vm(app, id)?;
     let request = ExecRequest {
         program,
         env: Vec::new(),

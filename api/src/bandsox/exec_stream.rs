@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use axum::extract::{
-    Path, State,
-    ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
+    State,
+    ws::{CloseFrame, Message, WebSocket},
 };
 use axum::response::Response;
 use serde_json::{Value, json};
 use thaw_api_types::Encoding;
-use thaw_runner::node::{ExecEvent, ExecProgram};
+use thaw_runner::node::{ExecEvent, ExecProgram, vmm::protocol::Exit};
 
-use super::exec::{code, start};
+use super::{
+    exec::{code, start},
+    extract::{Id, Socket},
+};
 use crate::{exec::Text, state::App};
 
 /// How long a command may run when the client does not say, and at most, in seconds.
@@ -23,8 +26,8 @@ const MAX_START_BYTES: usize = 1 << 20;
 /// Takes the command from the client's first frame and streams what it writes.
 pub(crate) async fn exec_stream(
     State(app): State<App>,
-    Path(id): Path<String>,
-    upgrade: WebSocketUpgrade,
+    Id(id): Id,
+    Socket(upgrade): Socket,
 ) -> Response {
     upgrade
         .max_message_size(MAX_START_BYTES)
@@ -64,12 +67,7 @@ async fn serve(app: &App, id: &str, socket: &mut WebSocket) -> Result<CloseFrame
             Some(Ok(ExecEvent::Exit { exit, .. })) => {
                 send(socket, piece("stdout", stdout.finish())).await;
                 send(socket, piece("stderr", stderr.finish())).await;
-                let last = if exit.timed_out {
-                    json!({ "type": "error", "error": "Command timed out" })
-                } else {
-                    json!({ "type": "exit", "exit_code": code(&exit) })
-                };
-                send(socket, Some(last)).await;
+                send(socket, Some(last(&exit))).await;
                 return Ok(close(1000, ""));
             }
             Some(Err(error)) => {
@@ -81,6 +79,24 @@ async fn serve(app: &App, id: &str, socket: &mut WebSocket) -> Result<CloseFrame
         // The command of a client that has left runs on to its end, within its time.
         send(socket, frame).await;
     }
+}
+
+/// The last frame. What was cut of the output is marked in it.
+fn last(exit: &Exit) -> Value {
+    let mut frame = if exit.timed_out {
+        json!({ "type": "error", "error": "Command timed out" })
+    } else {
+        json!({ "type": "exit", "exit_code": code(exit) })
+    };
+    for (mark, cut) in [
+        ("stdout_truncated", exit.stdout_truncated),
+        ("stderr_truncated", exit.stderr_truncated),
+    ] {
+        if cut {
+            frame[mark] = true.into();
+        }
+    }
+    frame
 }
 
 fn parse(first: &str) -> Result<(String, Duration), &'static str> {
@@ -127,7 +143,26 @@ pub(super) fn close(code: u16, reason: &str) -> CloseFrame {
 
 #[cfg(test)]
 mod tests {
+    use thaw_runner::node::vmm::protocol::{ExitStatus, GuestTimings};
+
     use super::*;
+
+    #[test]
+    fn what_was_cut_is_marked_in_the_last_frame_and_nowhere_else() {
+        let mut exit = Exit {
+            status: ExitStatus::Exited(4),
+            timed_out: false,
+            stdout_truncated: false,
+            stderr_truncated: false,
+            timings: GuestTimings::default(),
+        };
+        assert_eq!(last(&exit), json!({ "type": "exit", "exit_code": 4 }));
+        exit.stderr_truncated = true;
+        assert_eq!(
+            last(&exit),
+            json!({ "type": "exit", "exit_code": 4, "stderr_truncated": true })
+        );
+    }
 
     #[test]
     fn a_start_needs_a_command_and_its_timeout_is_clamped() {

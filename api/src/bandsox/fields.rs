@@ -1,7 +1,10 @@
 //! Fields of a request, read as BandSox's server reads them: unknown ones are ignored, numbers and booleans
 //! may come as text, and everything that is wrong is told at once. An explicit `null` is an absent field.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
+use thaw_api_types::{check, limits::MAX_PATH_BYTES};
 
 use super::error::{Detail, Problem};
 
@@ -84,6 +87,41 @@ impl Fields {
         self.text(name).unwrap_or_default()
     }
 
+    /// A name of at most 128 characters.
+    pub(super) fn name(&mut self, field: &str) -> Option<String> {
+        let name = self.text(field)?;
+        self.check(field, |problems| check::name(field, &name, problems));
+        Some(name)
+    }
+
+    /// A name that must be there; empty, with a problem noted, where it is not.
+    pub(super) fn required_name(&mut self, field: &str) -> String {
+        if self.is_missing(field) {
+            return String::new();
+        }
+        self.name(field).unwrap_or_default()
+    }
+
+    /// A path in the guest.
+    pub(super) fn path(&mut self, field: &str) -> Option<String> {
+        let path = self.text(field)?;
+        self.check(field, |problems| {
+            check::no_nul(field, &path, problems);
+            if path.len() > MAX_PATH_BYTES {
+                problems.push(format!("{field} is longer than {MAX_PATH_BYTES} bytes"));
+            }
+        });
+        Some(path)
+    }
+
+    /// A path that must be there; empty, with a problem noted, where it is not.
+    pub(super) fn required_path(&mut self, field: &str) -> String {
+        if self.is_missing(field) {
+            return String::new();
+        }
+        self.path(field).unwrap_or_default()
+    }
+
     pub(super) fn int(&mut self, name: &str) -> Option<i64> {
         let value = self.take(name)?;
         let number = match &value {
@@ -160,15 +198,27 @@ impl Fields {
         }
     }
 
-    pub(super) fn required_object(&mut self, name: &str) -> Map<String, Value> {
-        if self.is_missing(name) {
-            return Map::new();
-        }
-        self.object(name).unwrap_or_default()
+    /// Notes a problem where a field is not there.
+    pub(super) fn require(&mut self, name: &str) {
+        self.is_missing(name);
     }
 
-    /// Variables of an environment. Values that are no text become what JSON writes for them.
-    pub(super) fn variables(&mut self, name: &str) -> Option<Vec<(String, String)>> {
+    /// The environment of a VM's programs.
+    pub(super) fn environment(&mut self, field: &str) -> Option<BTreeMap<String, String>> {
+        let variables = self.pairs(field)?.into_iter().collect();
+        self.check_environment(field, &variables);
+        Some(variables)
+    }
+
+    /// Notes what is wrong with an environment that comes of this field.
+    pub(super) fn check_environment(&mut self, field: &str, variables: &BTreeMap<String, String>) {
+        self.check(field, |problems| {
+            check::noted(Some(variables), None, problems);
+        });
+    }
+
+    /// Names and values. Values that are no text become what JSON writes for them.
+    pub(super) fn pairs(&mut self, name: &str) -> Option<Vec<(String, String)>> {
         let object = self.object(name)?;
         let pairs = object.into_iter().map(|(name, value)| match value {
             Value::String(text) => (name, text),
@@ -189,6 +239,14 @@ impl Fields {
     /// Notes that a field's value can't be used.
     pub(super) fn refuse(&mut self, name: &str, message: &str) {
         self.note(name, "value_error", message, Value::Null);
+    }
+
+    fn check(&mut self, field: &str, check: impl FnOnce(&mut Vec<String>)) {
+        let mut problems = Vec::new();
+        check(&mut problems);
+        for problem in problems {
+            self.refuse(field, &problem);
+        }
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
@@ -285,6 +343,32 @@ mod tests {
         assert_eq!(Fields::of_body(b"[]").unwrap_err().status(), 422);
         assert_eq!(Fields::of_body(b"{").unwrap_err().status(), 422);
         assert!(Fields::of_body(b"").is_ok());
+    }
+
+    #[test]
+    fn names_paths_and_variables_that_no_guest_can_have_are_refused() {
+        let large = "x".repeat(70_000);
+        for text in [
+            r#"{"name":""}"#,
+            r#"{"name":"a\nb"}"#,
+            r#"{"name":"a\u0000"}"#,
+            r#"{"path":"/a\u0000b"}"#,
+            r#"{"env":{"":"x"}}"#,
+            r#"{"env":{"A=B":"x"}}"#,
+            r#"{"env":{"A":"x\u0000"}}"#,
+            &format!(r#"{{"name":"{large}"}}"#),
+            &format!(r#"{{"path":"{large}"}}"#),
+            &format!(r#"{{"env":{{"A":"{large}"}}}}"#),
+        ] {
+            let mut fields = body(text);
+            fields.name("name");
+            if text.contains("path") {
+                fields.required_path("path");
+            }
+            fields.environment("env");
+            let error = fields.finish().unwrap_err();
+            assert_eq!(error.status(), 422, "{}", &text[..20]);
+        }
     }
 
     #[test]

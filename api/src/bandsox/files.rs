@@ -1,52 +1,51 @@
-//! Files of a VM.
-
-use std::borrow::Cow;
+//! Files of a VM: looked at and read.
 
 use axum::{
     Json,
-    body::{Body, Bytes},
-    extract::{Multipart, Path, Query, State},
+    body::Body,
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures::{Stream, StreamExt as _, stream};
+use futures::stream;
 use serde_json::{Value, json};
 use thaw_runner::{
     RunningInside, VmError,
     node::{
-        ExecError, InsideRequest, StreamEvent, StreamInput,
+        ExecError, InsideRequest, StreamEvent,
         vmm::protocol::{FailureKind, FileInfo, FileKind, FileOperation, Reply},
     },
 };
 
-use super::{error::Detail, failure, fields::Fields};
+use super::{
+    error::Detail,
+    extract::{Asked, Id},
+    failure,
+    fields::Fields,
+    names,
+};
 use crate::state::App;
 
 /// The largest file that is taken or given inside JSON, in bytes: BandSox's own bound.
-const MAX_JSON_FILE_BYTES: u64 = 256 << 20;
+pub(super) const MAX_JSON_FILE_BYTES: usize = 256 << 20;
 
 /// Entries of a folder at the most.
 const MAX_ENTRIES: u32 = 100_000;
 
-/// Pieces in which a text is handed to the guest.
-const PIECE_BYTES: usize = 64 * 1024;
-
 /// Lists a folder.
 pub(crate) async fn list(
     State(app): State<App>,
-    Path(id): Path<String>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Id(id): Id,
+    Asked(mut fields): Asked,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_pairs("query", pairs);
-    let path = fields.text("path").unwrap_or_else(|| "/".to_owned());
+    let path = fields.path("path").unwrap_or_else(|| "/".to_owned());
     fields.finish()?;
     let operation = FileOperation::List {
         path: path.as_str().into(),
         after: None,
         limit: MAX_ENTRIES,
     };
-    let began = begin(&app, &id, &path, operation).await;
+    let began = begin(&app, &id, Wanted::File(&path), operation).await;
     let mut running = began.map_err(|error| {
         let why = error.text();
         match error.status() {
@@ -58,12 +57,14 @@ pub(crate) async fn list(
     })?;
     let mut files = Vec::new();
     loop {
-        match next(&app, &path, &mut running).await.map_err(|error| {
-            let why = error.text();
-            error.saying(&format!(
-                "Failed to list directory. VM must be running. Error: {why}"
-            ))
-        })? {
+        match next(&app, Wanted::File(&path), &mut running)
+            .await
+            .map_err(|error| {
+                let why = error.text();
+                error.saying(&format!(
+                    "Failed to list directory. VM must be running. Error: {why}"
+                ))
+            })? {
             StreamEvent::Data(bytes) => {
                 let entries: Vec<FileInfo> =
                     serde_json::from_slice(&bytes).map_err(|_| nonsense())?;
@@ -92,16 +93,16 @@ fn listed(folder: &str, entry: &FileInfo) -> Value {
 /// Reads a file as text.
 pub(crate) async fn read(
     State(app): State<App>,
-    Path(id): Path<String>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Id(id): Id,
+    Asked(fields): Asked,
 ) -> Result<Json<Value>, Detail> {
-    let path = path_of(pairs)?;
+    let path = path_of(fields)?;
     let (_, mut running) = open(&app, &id, &path).await?;
     let mut content = Vec::new();
     loop {
-        match next(&app, &path, &mut running).await? {
+        match next(&app, Wanted::File(&path), &mut running).await? {
             StreamEvent::Data(bytes) => {
-                if content.len() as u64 + bytes.len() as u64 > MAX_JSON_FILE_BYTES {
+                if content.len() + bytes.len() > MAX_JSON_FILE_BYTES {
                     return Err(Detail::new(
                         StatusCode::PAYLOAD_TOO_LARGE,
                         format!(
@@ -122,10 +123,10 @@ pub(crate) async fn read(
 /// Sends a file as it is, however large.
 pub(crate) async fn download(
     State(app): State<App>,
-    Path(id): Path<String>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Id(id): Id,
+    Asked(fields): Asked,
 ) -> Result<Response, Detail> {
-    let path = path_of(pairs)?;
+    let path = path_of(fields)?;
     let opened = open(&app, &id, &path).await;
     let (length, running) = opened.map_err(|error| {
         let why = error.text();
@@ -180,10 +181,10 @@ fn disposition(path: &str) -> String {
 /// Tells a file's size, mode and time.
 pub(crate) async fn info(
     State(app): State<App>,
-    Path(id): Path<String>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Id(id): Id,
+    Asked(fields): Asked,
 ) -> Result<Json<Value>, Detail> {
-    let path = path_of(pairs)?;
+    let path = path_of(fields)?;
     let operation = FileOperation::Stat {
         path: path.as_str().into(),
     };
@@ -221,135 +222,8 @@ fn mode(info: &FileInfo) -> String {
     format!("{:o}", kind | special | (info.mode & 0o777))
 }
 
-/// Writes a file out of JSON.
-pub(crate) async fn write(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>, Detail> {
-    write_as(&app, &id, &body, false).await
-}
-
-/// Adds to a file out of JSON.
-pub(crate) async fn append(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>, Detail> {
-    write_as(&app, &id, &body, true).await
-}
-
-async fn write_as(
-    app: &App,
-    id: &str,
-    body: &[u8],
-    always_append: bool,
-) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(body)?;
-    let path = fields.required_text("path");
-    let content = fields.required_text("content");
-    let encoding = fields.text("encoding");
-    let append = fields.flag("append").unwrap_or(false) || always_append;
-    fields.finish()?;
-    let content: Cow<'_, [u8]> = match encoding.as_deref() {
-        Some("base64") => STANDARD
-            .decode(&content)
-            .map(Cow::Owned)
-            .map_err(|_| Detail::new(StatusCode::BAD_REQUEST, "Invalid base64 file content"))?,
-        _ => Cow::Borrowed(content.as_bytes()),
-    };
-    let content = Bytes::copy_from_slice(&content);
-    put(app, id, &path, append, pieces(content)).await?;
-    let status = if append { "appended" } else { "written" };
-    Ok(Json(json!({ "status": status, "path": path })))
-}
-
-/// Writes a document as a file of a VM.
-pub(super) async fn write_text(
-    app: &App,
-    id: &str,
-    path: &str,
-    document: &Value,
-) -> Result<(), Detail> {
-    let text = Bytes::from(format!("{document:#}\n"));
-    put(app, id, path, false, pieces(text)).await
-}
-
-fn pieces(mut bytes: Bytes) -> impl Stream<Item = Result<Bytes, Detail>> + Unpin {
-    stream::iter(std::iter::from_fn(move || {
-        let piece = bytes.split_to(bytes.len().min(PIECE_BYTES));
-        (!piece.is_empty()).then_some(Ok(piece))
-    }))
-}
-
-/// Takes a file out of a form: `remote_path`, then `file`.
-pub(crate) async fn upload(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    mut form: Multipart,
-) -> Result<Json<Value>, Detail> {
-    let bad = |error: axum::extract::multipart::MultipartError| {
-        Detail::new(StatusCode::BAD_REQUEST, error.body_text())
-    };
-    let mut path = None;
-    while let Some(field) = form.next_field().await.map_err(bad)? {
-        match field.name() {
-            Some("remote_path") => path = Some(field.text().await.map_err(bad)?),
-            Some("file") => {
-                let Some(path) = path else {
-                    return Err(Detail::new(
-                        StatusCode::UNPROCESSABLE_ENTITY,
-                        "remote_path must come before file in the form",
-                    ));
-                };
-                let pieces = field.map(|piece| piece.map_err(bad));
-                put(&app, &id, &path, false, Box::pin(pieces)).await?;
-                return Ok(Json(json!({ "status": "uploaded", "path": path })));
-            }
-            _ => {}
-        }
-    }
-    let mut fields = Fields::of_pairs("body", path.map(|path| ("remote_path".to_owned(), path)));
-    fields.required_text("remote_path");
-    fields.required_text("file");
-    fields.finish()?;
-    Err(nonsense())
-}
-
-async fn put(
-    app: &App,
-    id: &str,
-    path: &str,
-    append: bool,
-    mut pieces: impl Stream<Item = Result<Bytes, Detail>> + Unpin,
-) -> Result<(), Detail> {
-    let operation = FileOperation::Write {
-        path: path.into(),
-        mode: None,
-        append,
-        parents: true,
-    };
-    let mut running = begin(app, id, path, operation).await?;
-    while let Some(piece) = pieces.next().await {
-        // Dropped here, the half that was sent is thrown away by the guest.
-        let piece = piece?;
-        let fed = running.stream.input.send(StreamInput::Data(piece)).await;
-        if fed.is_err() {
-            // The guest has said why.
-            break;
-        }
-    }
-    let _ = running.stream.input.send(StreamInput::End).await;
-    loop {
-        if let StreamEvent::Done(_) = next(app, path, &mut running).await? {
-            return Ok(());
-        }
-    }
-}
-
-fn path_of(pairs: Vec<(String, String)>) -> Result<String, Detail> {
-    let mut fields = Fields::of_pairs("query", pairs);
-    let path = fields.required_text("path");
+fn path_of(mut fields: Fields) -> Result<String, Detail> {
+    let path = fields.required_path("path");
     fields.finish()?;
     Ok(path)
 }
@@ -362,60 +236,81 @@ async fn open(app: &App, id: &str, path: &str) -> Result<(Option<u64>, RunningIn
         length_bytes: None,
         last_bytes: None,
     };
-    let mut running = begin(app, id, path, operation).await?;
-    match next(app, path, &mut running).await? {
+    let mut running = begin(app, id, Wanted::File(path), operation).await?;
+    match next(app, Wanted::File(path), &mut running).await? {
         StreamEvent::Begun(Reply::Content { length_bytes, .. }) => Ok((length_bytes, running)),
         _ => Err(nonsense()),
     }
 }
 
 async fn done(app: &App, id: &str, path: &str, operation: FileOperation) -> Result<Reply, Detail> {
-    let mut running = begin(app, id, path, operation).await?;
+    let wanted = Wanted::Path(path);
+    let mut running = begin(app, id, wanted, operation).await?;
     loop {
-        if let StreamEvent::Done(reply) = next(app, path, &mut running).await? {
+        if let StreamEvent::Done(reply) = next(app, wanted, &mut running).await? {
             return Ok(reply);
         }
     }
 }
 
-async fn begin(
+/// What is looked for, as BandSox's agent calls it when it is not there.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    File(&'a str),
+    Path(&'a str),
+}
+
+/// Begins something with a file.
+pub(super) async fn begin(
     app: &App,
     id: &str,
-    path: &str,
+    wanted: Wanted<'_>,
     operation: FileOperation,
 ) -> Result<RunningInside, Detail> {
+    names::usable_vm(app, id)?;
     match app
         .runner
         .vm_inside(id, InsideRequest::Files(operation))
         .await
     {
         Ok(running) => Ok(running),
-        Err(VmError::Exec(error)) => Err(said(app, path, error).await),
+        Err(VmError::Exec(error)) => Err(said(app, wanted, error).await),
         Err(error) => Err(failure::used(app, error).await),
     }
 }
 
-async fn next(app: &App, path: &str, running: &mut RunningInside) -> Result<StreamEvent, Detail> {
+/// What comes next of it.
+pub(super) async fn next(
+    app: &App,
+    wanted: Wanted<'_>,
+    running: &mut RunningInside,
+) -> Result<StreamEvent, Detail> {
     match running.next().await {
         Ok(event) => Ok(event),
-        Err(error) => Err(said(app, path, error).await),
+        Err(error) => Err(said(app, wanted, error).await),
     }
 }
 
 /// What the guest said, in the words of BandSox's agent; those have the status 500.
-async fn said(app: &App, path: &str, error: ExecError) -> Detail {
+async fn said(app: &App, wanted: Wanted<'_>, error: ExecError) -> Detail {
+    let (Wanted::File(path) | Wanted::Path(path)) = wanted;
     let words = match &error {
-        ExecError::Refused { kind, message } => match kind {
-            FailureKind::NotFound => format!("Agent error: File not found: {path}"),
-            FailureKind::IsADirectory => format!("Agent error: Path is a directory: {path}"),
-            _ => format!("Agent error: {message}"),
+        ExecError::Refused { kind, message } => match (kind, wanted) {
+            (FailureKind::NotFound, Wanted::File(_)) => format!("File not found: {path}"),
+            (FailureKind::NotFound, Wanted::Path(_)) => format!("Path not found: {path}"),
+            (FailureKind::IsADirectory, _) => format!("Path is a directory: {path}"),
+            _ => message.clone(),
         },
         _ => return failure::used(app, VmError::Exec(error)).await,
     };
-    Detail::new(StatusCode::INTERNAL_SERVER_ERROR, words)
+    Detail::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        format!("Agent error: {words}"),
+    )
 }
 
-fn nonsense() -> Detail {
+/// What the guest said makes no sense here.
+pub(super) fn nonsense() -> Detail {
     Detail::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "the guest answered something else than was asked",

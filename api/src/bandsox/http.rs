@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Json,
     body::{Body, Bytes, to_bytes},
-    extract::{Path, State},
+    extract::State,
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
     },
@@ -13,7 +13,12 @@ use axum::{
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::{error::Detail, fields::Fields};
+use super::{
+    error::Detail,
+    extract::{Id, Posted},
+    fields::Fields,
+    names,
+};
 use crate::{
     inside::port::{connect, is_loopback, no_answer},
     state::App,
@@ -31,10 +36,9 @@ const MAX_TIMEOUT_S: i64 = 3600;
 /// Sends a request to a port inside a VM. Redirects are followed, but only within the VM.
 pub(crate) async fn send(
     State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
     let port = port(&mut fields);
     let mut headers = headers(&mut fields);
     let call = Call {
@@ -46,6 +50,7 @@ pub(crate) async fn send(
     let seconds = fields.int("timeout").unwrap_or(30);
     let limit = Duration::from_secs(seconds.clamp(1, MAX_TIMEOUT_S).unsigned_abs());
     fields.finish()?;
+    names::usable_vm(&app, &id)?;
     match timeout(limit, follow(&app, &id, port, call)).await {
         Ok(answer) => answer.map(Json),
         Err(_) => {
@@ -208,7 +213,7 @@ fn path(fields: &mut Fields) -> Uri {
 
 fn headers(fields: &mut Fields) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for (name, value) in fields.variables("headers").unwrap_or_default() {
+    for (name, value) in fields.pairs("headers").unwrap_or_default() {
         let (name, value) = (HeaderName::try_from(name), HeaderValue::try_from(value));
         match (name, value) {
             (Ok(name), Ok(value)) => drop(headers.append(name, value)),

@@ -1,20 +1,23 @@
 //! `/api/auth`: sessions and keys.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use axum::{
     Json,
-    body::Bytes,
-    extract::{ConnectInfo, Path, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use serde_json::{Value, json};
 use thaw_api_types::{ErrorCode, KeyInfo, Scope};
 
-use super::{error::Detail, fields::Fields};
+use super::{
+    error::Detail,
+    extract::{Id, Posted, login_fields},
+};
 use crate::{
-    auth::{KeyError, LoginError, NewKey, Who, presented},
+    auth::{Draft, KeyError, LoginError, NewKey, Who, peer, presented},
     error::ApiError,
-    listen::Peer,
     state::App,
 };
 
@@ -22,15 +25,23 @@ use crate::{
 const SESSION_S: u64 = 86_400;
 
 /// Logs in as the admin: a token in the answer, and as a cookie.
-pub(crate) async fn login(
-    State(app): State<App>,
-    ConnectInfo(Peer(from)): ConnectInfo<Peer>,
-    body: Bytes,
-) -> Result<Response, Detail> {
-    let mut fields = Fields::of_body(&body)?;
+pub(crate) async fn login(State(app): State<App>, request: Request) -> Response {
+    let draft = Draft::of("/api/auth/login", &request);
+    let (who, response) = match log_in(&app, request).await {
+        Ok(response) => ("the admin", response),
+        Err(error) => ("unknown", error.into_response()),
+    };
+    let status = response.status().as_u16();
+    app.auth.audit(draft.end(who, status, None)).await;
+    response
+}
+
+async fn log_in(app: &App, request: Request) -> Result<Response, Detail> {
+    let from = peer(&request).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let mut fields = login_fields(request).await?;
     let password = fields.required_text("password");
     fields.finish()?;
-    let session = match app.auth.login(password, from.ip()).await {
+    let session = match app.auth.login(password, from).await {
         Ok(session) => session,
         Err(error) => return Err(refused(&error)),
     };
@@ -64,6 +75,7 @@ fn refused(error: &LoginError) -> Detail {
 
 /// Ends the session of the cookie.
 pub(crate) async fn logout(State(app): State<App>, request: Request) -> Result<Response, Detail> {
+    let draft = Draft::of("/api/auth/logout", &request);
     let shown = presented(request.uri(), request.headers());
     if let Some(shown) = shown
         && let Ok(identity) = app.auth.identify(Some(shown)).await
@@ -71,6 +83,9 @@ pub(crate) async fn logout(State(app): State<App>, request: Request) -> Result<R
     {
         let ended = app.auth.end_sessions(Some(id)).await;
         ended.map_err(|error| ApiError::of(ErrorCode::Internal, &error))?;
+        app.auth
+            .audit(draft.end("the admin's session", 200, None))
+            .await;
     }
     let answer = Json(json!({ "status": "ok" }));
     Ok(with_cookie(answer.into_response(), "", 0))
@@ -110,12 +125,11 @@ fn key(info: &KeyInfo) -> Value {
 }
 
 /// Makes a key. BandSox's keys may do everything.
-pub(crate) async fn create(State(app): State<App>, body: Bytes) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
-    let name = fields.required_text("name");
-    if name.chars().count() > thaw_api_types::limits::MAX_NAME_CHARS {
-        fields.refuse("name", "a name has 1 to 128 characters");
-    }
+pub(crate) async fn create(
+    State(app): State<App>,
+    Posted(mut fields): Posted,
+) -> Result<Json<Value>, Detail> {
+    let name = fields.required_name("name");
     fields.finish()?;
     let new = NewKey {
         name,
@@ -139,11 +153,13 @@ pub(crate) async fn create(State(app): State<App>, body: Bytes) -> Result<Json<V
     }
 }
 
-/// Revokes a key.
-pub(crate) async fn revoke(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Detail> {
+/// Revokes the key that has exactly this id.
+pub(crate) async fn revoke(State(app): State<App>, Id(id): Id) -> Result<Json<Value>, Detail> {
+    let keys = app.auth.keys().await;
+    let keys = keys.map_err(|error| ApiError::of(ErrorCode::Internal, &error))?;
+    if !keys.iter().any(|key| key.id == id) {
+        return Err(Detail::not_found("Key"));
+    }
     match app.auth.revoke_key(id).await {
         Ok(Some(_)) => Ok(Json(json!({ "status": "revoked" }))),
         Ok(None) => Err(Detail::not_found("Key")),

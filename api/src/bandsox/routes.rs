@@ -1,12 +1,14 @@
 //! The routes of this surface.
 
 use axum::{
+    extract::DefaultBodyLimit,
     http::StatusCode,
     routing::{delete, get, post, put},
 };
 
 use super::{
-    dockerfile, error::Detail, exec, exec_stream, files, http, keys, snapshots, terminal, vms,
+    dockerfile, error::Detail, exec, exec_stream, files, http, keys, snapshots, terminal, upload,
+    vms, write,
 };
 use crate::auth::Routes;
 
@@ -20,7 +22,10 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .route("/api/auth/keys/{id}", delete(keys::revoke))
         .route("/api/vms", get(vms::list).post(vms::create))
         .route("/api/projects", get(vms::list))
-        .route("/api/vms/from-dockerfile", post(dockerfile::create))
+        .route(
+            "/api/vms/from-dockerfile",
+            post(dockerfile::create).layer(DefaultBodyLimit::max(dockerfile::MAX_FORM_BYTES)),
+        )
         .route("/api/vms/{id}", get(vms::find).delete(vms::remove))
         .route("/api/vms/{id}/stop", post(vms::stop))
         .route("/api/vms/{id}/pause", post(vms::pause))
@@ -34,10 +39,10 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .route("/api/vms/{id}/terminal", get(terminal::terminal))
         .route("/api/vms/{id}/files", get(files::list))
         .route("/api/vms/{id}/read-file", get(files::read))
-        .route("/api/vms/{id}/write-file", post(files::write))
-        .route("/api/vms/{id}/append-file", post(files::append))
+        .route("/api/vms/{id}/write-file", post(write::write))
+        .route("/api/vms/{id}/append-file", post(write::append))
         .route("/api/vms/{id}/file-info", get(files::info))
-        .route("/api/vms/{id}/upload", post(files::upload))
+        .route("/api/vms/{id}/upload", post(upload::upload))
         .route("/api/vms/{id}/download", get(files::download))
         .route("/api/vms/{id}/http", post(http::send))
         .route("/api/snapshots", get(snapshots::list))
@@ -45,6 +50,16 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .route("/api/snapshots/{id}/restore", post(snapshots::restore))
         .route("/api/snapshots/{id}/name", put(snapshots::rename))
         .route("/api/snapshots/{id}/metadata", put(snapshots::set_metadata))
+}
+
+/// Whether a path is of this surface, whose errors have a shape of their own.
+pub(crate) fn is_ours(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
+/// What is asked for can't be done so.
+pub(crate) fn wrong_method() -> Detail {
+    Detail::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
 }
 
 /// What is asked for is nowhere on this surface.

@@ -2,31 +2,26 @@
 
 use std::time::Duration;
 
-use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde_json::{Map, Value, json};
 use thaw_api_types::limits;
 use thaw_runner::{
-    CreateVm, SnapshotChange, SnapshotError, SnapshotInfo, TakeSnapshot, VmError, VmSource,
+    CreateVm, KEPT_KEY, SnapshotChange, SnapshotError, SnapshotInfo, TakeSnapshot, VmError,
+    VmSource,
 };
 
 use super::{
     error::Detail,
-    failure,
-    fields::Fields,
-    names,
-    vm::{MCP_KEY, seconds},
-    vms::{keep, name},
+    extract::{Id, Posted},
+    failure, names,
+    vm::seconds,
+    vms::{keep, metadata, required_metadata},
 };
 use crate::{auth::Identity, state::App};
 
 fn snapshot(info: &SnapshotInfo) -> Value {
     let mut metadata = info.metadata.as_object().clone();
-    metadata.remove(MCP_KEY);
+    metadata.remove(KEPT_KEY);
     let mut body = json!({
         "id": info.id.as_str(),
         "path": null,
@@ -52,20 +47,14 @@ fn snapshot(info: &SnapshotInfo) -> Value {
 pub(crate) async fn take(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
-    let wanted = fields.required_text("name");
-    let metadata = fields.object("metadata");
-    if wanted.chars().count() > limits::MAX_NAME_CHARS {
-        fields.refuse("name", "a name has 1 to 128 characters");
-    }
+    let wanted = fields.required_name("name");
+    let metadata = metadata(&mut fields);
     fields.finish()?;
     let metadata = metadata.map(keep).transpose()?;
-    if let Err(error) = app.runner.vm(&id) {
-        return Err(failure::vm(&app, error).await);
-    }
+    names::vm(&app, &id)?;
     let call = TakeSnapshot {
         id: names::id_of(&wanted),
         name: wanted.clone(),
@@ -73,41 +62,14 @@ pub(crate) async fn take(
         owner: identity.owner(),
     };
     let taken = match app.runner.take_snapshot(&id, call.clone()).await {
-        Err(SnapshotError::NameTaken(_)) => replace(&app, &id, call).await,
-        taken => taken.map(drop),
+        // The new one gets an id of its own: for a moment both are there.
+        Err(SnapshotError::NameTaken(_)) => app.runner.replace_snapshot(&id, call).await,
+        taken => taken,
     };
     match taken {
-        Ok(()) => Ok(Json(json!({ "snapshot_id": wanted }))),
+        Ok(_) => Ok(Json(json!({ "snapshot_id": wanted }))),
         Err(error) => Err(failed(&app, error).await),
     }
-}
-
-/// Takes a snapshot in place of the one that has its name, which is removed only when the new one is there.
-async fn replace(app: &App, vm: &str, call: TakeSnapshot) -> Result<(), SnapshotError> {
-    let runner = &app.runner;
-    let old = runner.snapshot(&call.name)?;
-    if old.name != call.name {
-        // It is the id of one that was renamed.
-        return Err(SnapshotError::NameTaken(call.name));
-    }
-    let name = Some(call.name.clone());
-    // For a moment both are there, so the new one gets an id of its own, and keeps it.
-    let beside = TakeSnapshot {
-        id: None,
-        name: format!("{} (in place of {})", call.name, old.created_at_ms),
-        ..call
-    };
-    let new = runner.take_snapshot(vm, beside).await?;
-    if let Err(error) = runner.delete_snapshot(old.id.as_str()).await {
-        runner.delete_snapshot(new.id.as_str()).await?;
-        return Err(error);
-    }
-    let change = SnapshotChange {
-        name,
-        ..SnapshotChange::default()
-    };
-    runner.change_snapshot(new.id.as_str(), change).await?;
-    Ok(())
 }
 
 /// Every snapshot.
@@ -120,38 +82,33 @@ pub(crate) async fn list(State(app): State<App>) -> Json<Value> {
 pub(crate) async fn restore(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
-    let name = name(&mut fields);
+    let name = fields.name("name");
     let network = fields.flag("enable_networking").unwrap_or(true);
-    let env = fields.variables("env_vars");
-    let metadata = fields.object("metadata");
+    let env = fields.environment("env_vars");
+    let metadata = metadata(&mut fields);
     fields.finish()?;
-    let taken = match app.runner.snapshot(&id) {
-        Ok(taken) => taken,
-        Err(error) => return Err(failed(&app, error).await),
-    };
+    let metadata = metadata.map(keep).transpose()?;
+    let taken = names::snapshot(&app, &id)?;
     let call = |name| CreateVm {
         source: VmSource::Snapshot(taken.id.to_string()),
         name,
         disk_mib: None,
-        env: env.clone().map(|env| env.into_iter().collect()),
-        metadata: metadata.clone().and_then(|object| keep(object).ok()),
+        env: env.clone(),
+        metadata: metadata.clone(),
+        files: Vec::new(),
         idle_timeout: None,
         max_lifetime: None,
         network,
         owner: identity.owner(),
         start_within: Duration::from_millis(limits::DEFAULT_START_TIMEOUT_MS),
     };
-    if let Some(metadata) = &metadata {
-        keep(metadata.clone())?;
-    }
     let made = match name {
         Some(name) => app.runner.create_vm(call(Some(name))).await,
         // Names are unique here: the second VM of a snapshot goes without one.
-        None => match app.runner.create_vm(call(Some(format!("from-{id}")))).await {
+        None => match app.runner.create_vm(call(default_name(&id))).await {
             Err(VmError::NameTaken(_)) => app.runner.create_vm(call(None)).await,
             made => made,
         },
@@ -165,11 +122,15 @@ pub(crate) async fn restore(
     }
 }
 
+/// What a VM of a snapshot is called unless it is given a name; nothing where that would be too long.
+fn default_name(snapshot: &str) -> Option<String> {
+    let name = format!("from-{snapshot}");
+    (name.chars().count() <= limits::MAX_NAME_CHARS).then_some(name)
+}
+
 /// Removes a snapshot.
-pub(crate) async fn remove(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Detail> {
+pub(crate) async fn remove(State(app): State<App>, Id(id): Id) -> Result<Json<Value>, Detail> {
+    names::snapshot(&app, &id)?;
     match app.runner.delete_snapshot(&id).await {
         Ok(_) => Ok(Json(json!({ "status": "deleted" }))),
         Err(error) => Err(failed(&app, error).await),
@@ -179,15 +140,12 @@ pub(crate) async fn remove(
 /// Gives a snapshot another name; its id stays.
 pub(crate) async fn rename(
     State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
-    let wanted = fields.required_text("name");
-    if wanted.chars().count() > limits::MAX_NAME_CHARS {
-        fields.refuse("name", "a name has 1 to 128 characters");
-    }
+    let wanted = fields.required_name("name");
     fields.finish()?;
+    names::snapshot(&app, &id)?;
     let change = SnapshotChange {
         name: Some(wanted.clone()),
         ..SnapshotChange::default()
@@ -201,12 +159,12 @@ pub(crate) async fn rename(
 /// Replaces a snapshot's metadata; returns the snapshot without its id.
 pub(crate) async fn set_metadata(
     State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
-    let wanted: Map<String, Value> = fields.required_object("metadata");
+    let wanted = required_metadata(&mut fields);
     fields.finish()?;
+    names::snapshot(&app, &id)?;
     let change = SnapshotChange {
         metadata: Some(keep(wanted)?),
         ..SnapshotChange::default()

@@ -2,10 +2,10 @@
 
 use axum::{
     extract::{
-        Path, Query, State,
-        ws::{Message, WebSocket, WebSocketUpgrade},
+        Query, State,
+        ws::{Message, WebSocket},
     },
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -20,7 +20,13 @@ use thaw_runner::{
     },
 };
 
-use super::{exec_stream::close, failure, frames::Framing};
+use super::{
+    exec_stream::close,
+    extract::{Id, Socket},
+    failure,
+    frames::Framing,
+    names,
+};
 use crate::{exec::Text, state::App};
 
 /// The subprotocol that clients with a token offer.
@@ -32,10 +38,10 @@ const MAX_FRAME_BYTES: usize = 1 << 20;
 /// Starts a shell on a terminal. The client's leaving ends it.
 pub(crate) async fn terminal(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Id(id): Id,
     Query(pairs): Query<Vec<(String, String)>>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    Socket(upgrade): Socket,
 ) -> Response {
     let framing = framing(&headers);
     let size = PtySize {
@@ -97,17 +103,18 @@ async fn shell(
         output_limit_bytes: u64::MAX,
         pty: Some(size),
     };
-    match app.runner.vm_exec(id, request).await {
-        Ok(running) => Ok(running),
-        Err(error) => {
-            let detail = failure::used(app, error).await;
-            Err(if detail.status() == 404 {
-                close(4004, "VM not found or not running")
-            } else {
-                close(4000, &format!("Failed to start session: {}", detail.text()))
-            })
-        }
-    }
+    let refused = match names::usable_vm(app, id) {
+        Ok(()) => match app.runner.vm_exec(id, request).await {
+            Ok(running) => return Ok(running),
+            Err(error) => failure::used(app, error).await,
+        },
+        Err(missing) => missing,
+    };
+    let why = refused.text();
+    Err(match refused.status() {
+        StatusCode::NOT_FOUND => close(4004, &why),
+        _ => close(4000, &format!("Failed to start session: {why}")),
+    })
 }
 
 /// Passes keys in and output out, until the shell ends or the client leaves.

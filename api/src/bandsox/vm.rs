@@ -1,27 +1,15 @@
 //! A VM as BandSox describes it.
 
-use std::collections::HashSet;
+use serde_json::{Value, json};
+use thaw_runner::{KEPT_KEY, VmInfo, VmStatus};
 
-use serde_json::{Map, Value, json};
-use thaw_runner::{VmInfo, VmStatus};
-
-/// The key in a VM's metadata that holds its `mcp` option, redacted; clients don't see it there.
-pub(super) const MCP_KEY: &str = "bandsox.mcp";
+use crate::convert::shown_env;
 
 /// A VM. What would be a path or a process of the host is `null`, and so is the network until there are any.
 pub(super) fn vm(info: &VmInfo) -> Value {
     let mut metadata = info.metadata.as_object().clone();
-    let mcp = metadata.remove(MCP_KEY);
-    let secrets = secrets(mcp.as_ref());
-    let variables = info.env.iter().map(|(name, value)| {
-        let value = if secrets.contains(name.as_str()) {
-            "<redacted>"
-        } else {
-            value
-        };
-        (name.clone(), Value::String(value.to_owned()))
-    });
-    let variables: Map<String, Value> = variables.collect();
+    // The `mcp` option, redacted; clients don't see it there.
+    let mcp = metadata.remove(KEPT_KEY);
     let running = matches!(info.state, VmStatus::Running);
     let mut vm = json!({
         "id": info.id.as_str(),
@@ -36,7 +24,7 @@ pub(super) fn vm(info: &VmInfo) -> Value {
         "created_at": seconds(info.created_at_ms),
         "status": status(&info.state),
         "pid": null,
-        "env_vars": variables,
+        "env_vars": shown_env(info.env.clone(), &info.metadata),
         "mcp": mcp,
         "metadata": metadata,
         "agent_ready": running,
@@ -53,18 +41,6 @@ fn status(state: &VmStatus) -> &'static str {
         VmStatus::Paused(_) => "paused",
         VmStatus::Stopped { .. } => "stopped",
     }
-}
-
-/// Names of variables that hold what must not be shown.
-fn secrets(mcp: Option<&Value>) -> HashSet<&str> {
-    let servers = mcp.and_then(|mcp| mcp.get("mcpServers")?.as_object());
-    let variables = servers
-        .into_iter()
-        .flat_map(|servers| servers.values())
-        .filter_map(|server| server.get("env")?.as_object());
-    variables
-        .flat_map(|variables| variables.keys().map(String::as_str))
-        .collect()
 }
 
 /// Seconds since 1970-01-01 UTC, as BandSox counts time.

@@ -1,20 +1,22 @@
 //! `/api/vms`: their life.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{Path, Query, State},
-};
+use axum::{Extension, Json, extract::State};
 use serde_json::{Map, Value, json};
 use thaw_api_types::limits;
 use thaw_runner::{
-    CreateVm, Metadata, VmChange, VmError, VmFilter, VmInfo, VmSource,
+    CreateVm, KEPT_KEY, Metadata, NewFile, VmChange, VmError, VmFilter, VmInfo, VmSource,
     node::{TemplateSelector, vmm::Shape},
 };
 
-use super::{error::Detail, failure, fields::Fields, files, mcp, vm};
+use super::{
+    error::Detail,
+    extract::{Asked, Id, Posted},
+    failure,
+    fields::Fields,
+    mcp, names, vm,
+};
 use crate::{auth::Identity, state::App};
 
 /// What a client may want at the least when it does not say: BandSox's own defaults.
@@ -24,9 +26,8 @@ const DEFAULT_DISK_MIB: i64 = 4096;
 /// Every VM, newest first.
 pub(crate) async fn list(
     State(app): State<App>,
-    Query(pairs): Query<Vec<(String, String)>>,
+    Asked(mut fields): Asked,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_pairs("query", pairs);
     let limit = fields.int("limit");
     let wanted = fields.text("metadata_equals");
     fields.finish()?;
@@ -51,7 +52,7 @@ pub(super) struct Wish {
     memory_mib: u32,
     disk_mib: u64,
     network: bool,
-    env: Vec<(String, String)>,
+    env: BTreeMap<String, String>,
     metadata: Map<String, Value>,
     mcp: Option<mcp::Servers>,
 }
@@ -63,17 +64,21 @@ impl Wish {
             fields.refuse("mcp", &problem);
             None
         });
-        let metadata = fields.object("metadata").unwrap_or_default();
-        if metadata.contains_key(vm::MCP_KEY) {
-            fields.refuse("metadata", "a key of this name is Thaw's own");
+        let metadata = metadata(fields).unwrap_or_default();
+        let mut env = BTreeMap::new();
+        if let Some(servers) = &mcp {
+            env.extend(servers.variables.clone());
+            fields.check_environment("mcp", &env);
         }
+        // What the caller says counts more than what its servers need.
+        env.extend(fields.environment("env_vars").unwrap_or_default());
         // Images are content-addressed and never stale; a new one is made with `thaw image add`.
         fields.flag("force_rebuild");
         let vcpu = fields.int("vcpu").unwrap_or(1);
         let mem_mib = fields.int("mem_mib").unwrap_or(DEFAULT_MEMORY_MIB);
         let disk_mib = fields.int("disk_size_mib").unwrap_or(DEFAULT_DISK_MIB);
         Self {
-            name: name(fields),
+            name: fields.name("name"),
             vcpus: in_range(fields, "vcpu", vcpu, 1, i64::from(limits::MAX_VCPUS)),
             memory_mib: in_range(
                 fields,
@@ -84,20 +89,26 @@ impl Wish {
             ),
             disk_mib: in_range(fields, "disk_size_mib", disk_mib, 1, 1 << 24),
             network: fields.flag("enable_networking").unwrap_or(true),
-            env: fields.variables("env_vars").unwrap_or_default(),
+            env,
             metadata,
             mcp,
         }
     }
 }
 
-/// A display name; text of at most 128 characters.
-pub(super) fn name(fields: &mut Fields) -> Option<String> {
-    let name = fields.text("name")?;
-    if name.is_empty() || name.chars().count() > limits::MAX_NAME_CHARS {
-        fields.refuse("name", "a name has 1 to 128 characters");
+/// What a client notes.
+pub(super) fn metadata(fields: &mut Fields) -> Option<Map<String, Value>> {
+    let metadata = fields.object("metadata")?;
+    if metadata.contains_key(KEPT_KEY) {
+        fields.refuse("metadata", "a key of this name is Thaw's own");
     }
-    Some(name)
+    Some(metadata)
+}
+
+/// What a client notes; nothing, with a problem noted, where it is not there.
+pub(super) fn required_metadata(fields: &mut Fields) -> Map<String, Value> {
+    fields.require("metadata");
+    metadata(fields).unwrap_or_default()
 }
 
 fn in_range<T: TryFrom<i64> + Default>(
@@ -120,9 +131,8 @@ fn in_range<T: TryFrom<i64> + Default>(
 pub(crate) async fn create(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
-    body: Bytes,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
     let image = fields.required_text("image");
     let wish = Wish::of(&mut fields);
     fields.finish()?;
@@ -137,14 +147,14 @@ pub(super) async fn make(
     image: String,
     wish: Wish,
 ) -> Result<VmInfo, Detail> {
-    let (env, mut metadata) = (wish.env, wish.metadata);
-    let mut variables = Vec::new();
+    let mut metadata = wish.metadata;
     if let Some(servers) = &wish.mcp {
-        metadata.insert(vm::MCP_KEY.to_owned(), servers.redacted());
-        variables.extend(servers.variables.clone());
+        metadata.insert(KEPT_KEY.to_owned(), servers.redacted());
     }
-    // What the caller says counts more than what its servers need.
-    variables.extend(env);
+    let files = wish.mcp.iter().map(|servers| NewFile {
+        path: mcp::PATH.to_owned(),
+        content: format!("{:#}\n", servers.file).into(),
+    });
     let selector = TemplateSelector::Image {
         image,
         shape: Shape {
@@ -156,74 +166,56 @@ pub(super) async fn make(
         source: VmSource::Template(selector.clone()),
         name: wish.name,
         disk_mib: Some(wish.disk_mib),
-        env: Some(variables.into_iter().collect()),
+        env: Some(wish.env),
         metadata: Some(keep(metadata)?),
+        files: files.collect(),
         idle_timeout: None,
         max_lifetime: None,
         network: wish.network,
         owner: identity.owner(),
         start_within: Duration::from_millis(limits::DEFAULT_START_TIMEOUT_MS),
     };
-    let made = match app.runner.create_vm(call).await {
-        Ok(made) => made,
+    match app.runner.create_vm(call).await {
+        Ok(made) => Ok(made),
         Err(error) => {
             let error = crate::failure::vm(app, Some(&selector), &error).await;
-            return Err(failure::made(error));
+            Err(failure::made(error))
         }
-    };
-    if let Some(servers) = wish.mcp
-        && let Err(error) = files::write_text(app, made.id.as_str(), mcp::PATH, &servers.file).await
-    {
-        // A VM without what was asked for is no use.
-        let _ = app.runner.delete_vm(made.id.as_str()).await;
-        return Err(error);
     }
-    Ok(made)
 }
 
 /// One VM.
-pub(crate) async fn find(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Detail> {
-    match app.runner.vm(&id) {
-        Ok(info) => Ok(Json(vm::vm(&info))),
-        Err(error) => Err(failure::vm(&app, error).await),
-    }
+pub(crate) async fn find(State(app): State<App>, Id(id): Id) -> Result<Json<Value>, Detail> {
+    Ok(Json(vm::vm(&names::vm(&app, &id)?)))
 }
 
 /// Removes a VM; one that is not there is removed already.
-pub(crate) async fn remove(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Detail> {
-    match app.runner.delete_vm(&id).await {
-        Ok(_) | Err(VmError::NotFound(_)) => Ok(Json(json!({ "status": "deleted" }))),
+pub(crate) async fn remove(State(app): State<App>, Id(id): Id) -> Result<Json<Value>, Detail> {
+    let removed = match names::vm(&app, &id) {
+        Ok(vm) => app.runner.delete_vm(vm.id.as_str()).await,
+        Err(_) => Ok(()),
+    };
+    match removed {
+        Ok(()) | Err(VmError::NotFound(_)) => Ok(Json(json!({ "status": "deleted" }))),
         Err(error) => Err(failure::vm(&app, error).await),
     }
 }
 
 /// Powers a VM off and keeps its disk.
-pub(crate) async fn stop(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Detail> {
+pub(crate) async fn stop(State(app): State<App>, Id(id): Id) -> Result<Json<Value>, Detail> {
+    names::vm(&app, &id)?;
     answer(&app, app.runner.stop_vm(&id).await, "stopped").await
 }
 
 /// Stops a VM's CPUs.
-pub(crate) async fn pause(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Detail> {
+pub(crate) async fn pause(State(app): State<App>, Id(id): Id) -> Result<Json<Value>, Detail> {
+    names::vm(&app, &id)?;
     answer(&app, app.runner.pause_vm(&id).await, "paused").await
 }
 
 /// Lets a VM's CPUs run.
-pub(crate) async fn resume(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Detail> {
+pub(crate) async fn resume(State(app): State<App>, Id(id): Id) -> Result<Json<Value>, Detail> {
+    names::vm(&app, &id)?;
     answer(&app, app.runner.resume_vm(&id).await, "resumed").await
 }
 
@@ -245,16 +237,14 @@ async fn answer(
 /// Gives a VM another name.
 pub(crate) async fn rename(
     State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
-    fields.required_text("name");
-    let mut fields = Fields::of_body(&body)?;
-    let name = name(&mut fields);
+    let name = fields.required_name("name");
     fields.finish()?;
+    names::vm(&app, &id)?;
     let change = VmChange {
-        name: name.clone(),
+        name: Some(name.clone()),
         ..VmChange::default()
     };
     match app.runner.change_vm(&id, change).await {
@@ -266,28 +256,17 @@ pub(crate) async fn rename(
 /// Replaces a VM's metadata and returns it.
 pub(crate) async fn set_metadata(
     State(app): State<App>,
-    Path(id): Path<String>,
-    body: Bytes,
+    Id(id): Id,
+    Posted(mut fields): Posted,
 ) -> Result<Json<Value>, Detail> {
-    let mut fields = Fields::of_body(&body)?;
-    let wanted = fields.required_object("metadata");
-    if wanted.contains_key(vm::MCP_KEY) {
-        fields.refuse("metadata", "a key of this name is Thaw's own");
-    }
+    let wanted = required_metadata(&mut fields);
     fields.finish()?;
-    let before = match app.runner.vm(&id) {
-        Ok(info) => info,
-        Err(error) => return Err(failure::vm(&app, error).await),
-    };
-    let mut kept = wanted.clone();
-    if let Some(mcp) = before.metadata.as_object().get(vm::MCP_KEY) {
-        kept.insert(vm::MCP_KEY.to_owned(), mcp.clone());
-    }
+    names::vm(&app, &id)?;
     let change = VmChange {
-        metadata: Some(keep(kept)?),
+        metadata: Some(keep(wanted.clone())?),
         ..VmChange::default()
     };
-    match app.runner.change_vm(before.id.as_str(), change).await {
+    match app.runner.change_vm(&id, change).await {
         Ok(_) => Ok(Json(Value::Object(wanted))),
         Err(error) => Err(failure::vm(&app, error).await),
     }

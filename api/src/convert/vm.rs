@@ -9,6 +9,7 @@ use thaw_api_types::{
 };
 use thaw_runner::{Cursor, EventKind, Metadata, VmStateKind, VmStatus};
 
+use super::shown_env;
 use crate::error::ApiError;
 
 /// Told of a VM that was to have a network.
@@ -34,7 +35,7 @@ pub(crate) fn vm(vm: thaw_runner::VmInfo) -> VmInfo {
         vcpus: vm.shape.vcpus,
         memory_mib: vm.shape.memory_mib,
         disk_mib: vm.disk_bytes >> 20,
-        env: vm.env,
+        env: shown_env(vm.env, &vm.metadata),
         metadata: vm.metadata.into_object(),
         created_at: vm.created_at_ms / 1000,
         idle_timeout_s: vm.idle_timeout.map(|time| time.as_secs()),
@@ -68,7 +69,7 @@ pub(crate) fn snapshot(snapshot: thaw_runner::SnapshotInfo) -> SnapshotInfo {
         template: snapshot.template.to_string(),
         vcpus: snapshot.shape.vcpus,
         memory_mib: snapshot.shape.memory_mib,
-        env: snapshot.env,
+        env: shown_env(snapshot.env, &snapshot.metadata),
         metadata: snapshot.metadata.into_object(),
         created_at: snapshot.created_at_ms / 1000,
         memory_bytes: snapshot.memory_bytes,

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder},
-    io::{self, Write as _},
+    io::{self, Seek as _, Write as _},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
@@ -47,14 +47,44 @@ impl Spool {
         self.max_bytes
     }
 
-    /// Writes a stream to a file of its own.
+    /// Writes a stream to a file of its own; one without a byte is refused.
     ///
     /// # Cancel safety
     /// Dropped before it returns, the file is removed.
     pub(crate) async fn take<E>(
         &self,
-        mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        pieces: impl Stream<Item = Result<Bytes, E>> + Unpin,
     ) -> Result<NamedTempFile, ApiError> {
+        match self.write(pieces).await? {
+            (_, 0) => Err(ApiError::new(
+                ErrorCode::InvalidRequest,
+                "the upload is empty",
+            )),
+            (file, _) => Ok(file),
+        }
+    }
+
+    /// Writes a stream to a file of its own, which is at its beginning again then.
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, the file is removed.
+    pub(crate) async fn take_any<E>(
+        &self,
+        pieces: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    ) -> Result<NamedTempFile, ApiError> {
+        let (mut file, _) = self.write(pieces).await?;
+        blocking(move || {
+            file.rewind()?;
+            Ok(file)
+        })
+        .await
+    }
+
+    /// The file, and how many bytes are in it.
+    async fn write<E>(
+        &self,
+        mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    ) -> Result<(NamedTempFile, u64), ApiError> {
         let folder = self.folder.clone();
         let mut file = blocking(move || NamedTempFile::with_prefix_in("upload-", folder)).await?;
         let mut waiting = BytesMut::new();
@@ -84,13 +114,7 @@ impl Spool {
                 break;
             }
         }
-        if taken == 0 {
-            return Err(ApiError::new(
-                ErrorCode::InvalidRequest,
-                "the upload is empty",
-            ));
-        }
-        Ok(file)
+        Ok((file, taken))
     }
 }
 

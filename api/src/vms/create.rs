@@ -48,6 +48,7 @@ pub(crate) async fn create(
         disk_mib: wanted.disk_mib,
         env: wanted.env,
         metadata: wanted.metadata.map(convert::metadata).transpose()?,
+        files: Vec::new(),
         idle_timeout: wanted.idle_timeout_s.map(Duration::from_secs),
         max_lifetime: wanted.max_lifetime_s.map(Duration::from_secs),
         network: wanted.network,

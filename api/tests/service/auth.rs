@@ -331,3 +331,39 @@ async fn the_audit_log_says_who_did_what_and_holds_no_secret() {
     assert_eq!(server.get("/v1/audit?limit=0", &admin).await, 422);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn logins_and_logouts_on_bandsox_s_surface_are_in_the_audit_log_too() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::start(root.path(), false).await;
+    let mut db = set_password(&root);
+    let admin = key(&mut db, "ops", Scope::Admin);
+    let login = |password: &str| {
+        let request = server.ask(Method::POST, "/api/auth/login");
+        request.json(&json!({ "password": password })).send()
+    };
+    assert_eq!(login("wrong password").await.unwrap().status(), 401);
+    let session: Value = login(PASSWORD).await.unwrap().json().await.unwrap();
+    let cookie = format!("bandsox_session={}", session["token"].as_str().unwrap());
+    let logout = server.ask(Method::POST, "/api/auth/logout");
+    let logout = logout.header("cookie", cookie).send().await.unwrap();
+    assert_eq!(logout.status(), 200);
+    let request = server
+        .ask(Method::GET, "/v1/audit?limit=3")
+        .bearer_auth(&admin);
+    let page: Value = request.send().await.unwrap().json().await.unwrap();
+    let entries = page["entries"].as_array().unwrap().iter().rev();
+    let entries: Vec<_> = entries
+        .map(|entry| (&entry["who"], &entry["action"], &entry["status"]))
+        .map(|(who, action, status)| json!([who, action, status]))
+        .collect();
+    assert_eq!(
+        entries,
+        [
+            json!(["unknown", "POST /api/auth/login", 401]),
+            json!(["the admin", "POST /api/auth/login", 200]),
+            json!(["the admin's session", "POST /api/auth/logout", 200]),
+        ]
+    );
+    server.stop().await;
+}

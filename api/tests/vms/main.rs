@@ -1,6 +1,7 @@
-//! `/v1/vms`, `/v1/snapshots` and `/v1/events` over HTTP, on the fake engine.
+//! `/v1/vms`, `/v1/snapshots`, `/v1/events` and `/api` over HTTP, on the fake engine.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bandsox;
 mod fuzz;
 mod lifecycle;
 mod support;

@@ -55,8 +55,8 @@ pub(crate) fn range<T: PartialOrd + std::fmt::Display>(
     }
 }
 
-/// Not empty, not too long, nothing that would not show.
-pub(crate) fn name(field: &str, value: &str, problems: &mut Vec<String>) {
+/// A name: not empty, not too long, nothing that would not show.
+pub fn name(field: &str, value: &str, problems: &mut Vec<String>) {
     if value.is_empty() {
         problems.push(format!("{field} is empty"));
     } else if value.chars().count() > limits::MAX_NAME_CHARS {
@@ -70,7 +70,7 @@ pub(crate) fn name(field: &str, value: &str, problems: &mut Vec<String>) {
 }
 
 /// The environment of a VM's programs, and what is noted of a VM or snapshot.
-pub(crate) fn noted(
+pub fn noted(
     env: Option<&BTreeMap<String, String>>,
     metadata: Option<&Map<String, Value>>,
     problems: &mut Vec<String>,
@@ -128,7 +128,7 @@ fn bytes<T: Serialize>(field: &str, value: &T, most: usize, problems: &mut Vec<S
 }
 
 /// Text that becomes a C string inside the guest.
-pub(crate) fn no_nul(field: &str, value: &str, problems: &mut Vec<String>) {
+pub fn no_nul(field: &str, value: &str, problems: &mut Vec<String>) {
     if value.contains('\0') {
         problems.push(format!("{field} holds a NUL character"));
     }

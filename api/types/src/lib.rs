@@ -5,7 +5,7 @@
 
 mod auth;
 mod background;
-mod check;
+pub mod check;
 #[cfg(feature = "client")]
 pub mod client;
 mod error;

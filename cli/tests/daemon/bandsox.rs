@@ -125,17 +125,27 @@ fn every_verb_of_the_command_line_3_3_works_unmodified() {
     every_verb("bandsox-3.3");
 }
 
-#[test]
-fn the_client_and_the_command_line_work_unmodified_with_authentication_on() {
+fn with_authentication_on(client: &str) {
     let home = tempfile::tempdir().unwrap();
     let home = home.path().to_str().unwrap();
-    script_with_authentication("bandsox-3.5", "commands.py", |daemon, key| {
+    script_with_authentication(client, "commands.py", |daemon, key| {
         let (_, port) = daemon.server().rsplit_once(':').unwrap();
         [port, home, key].map(str::to_owned).to_vec()
     });
-    script_with_authentication("bandsox-3.5", "remote.py", |daemon, key| {
-        [daemon.server(), home, key].map(str::to_owned).to_vec()
+    script_with_authentication(client, "remote.py", |daemon, key| {
+        let words = [daemon.server(), home, key, PASSWORD];
+        words.map(str::to_owned).to_vec()
     });
+}
+
+#[test]
+fn the_client_and_the_command_line_3_5_work_unmodified_with_authentication_on() {
+    with_authentication_on("bandsox-3.5");
+}
+
+#[test]
+fn the_client_and_the_command_line_3_3_work_unmodified_with_authentication_on() {
+    with_authentication_on("bandsox-3.3");
 }
 
 #[test]
@@ -173,7 +183,12 @@ fn a_vm_comes_from_a_dockerfile_whose_base_is_a_local_image() {
     let daemon = Daemon::beside(dockerd.host());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("Dockerfile");
-    fs::write(&file, "FROM thaw-base:1\nENV COLOUR=green\n").unwrap();
-    let file = file.to_str().unwrap();
-    script("bandsox-3.5", "dockerfile.py", &[daemon.server(), file]);
+    let dockerfile = "FROM thaw-base:1\nENV COLOUR=green\n";
+    for client in ["bandsox-3.5", "bandsox-3.3"] {
+        fs::write(&file, dockerfile).unwrap();
+        let file = file.to_str().unwrap();
+        script(client, "dockerfile.py", &[daemon.server(), file]);
+    }
+    let words = [daemon.server(), "--dockerfile", dockerfile];
+    script("bandsox-3.5", "typescript.py", &words);
 }

@@ -10,7 +10,7 @@ use crate::{EventKind, Metadata, Runner, SnapshotError};
 pub struct SnapshotChange {
     /// A new name that no other snapshot has.
     pub name: Option<String>,
-    /// New metadata in place of all of the old.
+    /// New metadata in place of all of the old but [`KEPT_KEY`](crate::KEPT_KEY).
     pub metadata: Option<Metadata>,
     /// A JSON merge patch (RFC 7396) for the metadata.
     pub merge: Option<Map<String, Value>>,
@@ -42,6 +42,7 @@ impl Runner {
             if let Some(merge) = change.merge {
                 after.metadata = after.metadata.merged(merge)?;
             }
+            after.metadata = after.metadata.in_place_of(&before.metadata)?;
             let mut new_name = None;
             if let Some(name) = change.name.filter(|name| *name != before.name) {
                 new_name = Some(runner.snapshot_catalog().claim_name(name.clone())?);

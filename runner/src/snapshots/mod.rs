@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! take: claim (name, place) ─► node: on disk, synced ─► row ─► entered, told
+//! replace: the rows of the old one and the new one are exchanged in one transaction
 //! restore: used (shared) while a clone is made of it      remove: only when nobody uses it
 //! ```
 //!
@@ -12,6 +13,7 @@ mod change;
 mod find;
 mod info;
 mod remove;
+mod replace;
 mod snapshot;
 mod take;
 

@@ -50,6 +50,21 @@ impl Store {
         .await
     }
 
+    /// Enters a snapshot and forgets another: both, or neither and an error.
+    pub(crate) async fn exchange_snapshots(
+        &self,
+        old: &SnapshotId,
+        new: SnapshotInfo,
+    ) -> Result<(), StoreError> {
+        let (attempt, old) = ("exchange snapshots in", old.clone());
+        self.transact(attempt, move |transaction| {
+            remove(transaction, &old)
+                .and_then(|()| insert(transaction, &new))
+                .map_err(StoreError::database(attempt))
+        })
+        .await
+    }
+
     /// Forgets a snapshot.
     pub(crate) async fn remove_snapshot(&self, id: &SnapshotId) -> Result<(), StoreError> {
         let (attempt, id) = ("remove a snapshot from", id.clone());
@@ -177,6 +192,10 @@ mod tests {
         store.enter_snapshot(snapshot.clone()).await.unwrap();
         snapshot.name = "after".to_owned();
         store.update_snapshot(snapshot.clone()).await.unwrap();
+        let old = snapshot.id.clone();
+        snapshot.id = SnapshotId::try_from("snap-2".to_owned()).unwrap();
+        let exchanged = store.exchange_snapshots(&old, snapshot.clone()).await;
+        exchanged.unwrap();
         drop(store);
         let store = Store::open(&path).unwrap();
         assert_eq!(store.snapshots().await.unwrap(), [snapshot.clone()]);

@@ -12,7 +12,7 @@ use crate::{EventKind, Metadata, Runner, VmError};
 pub struct VmChange {
     /// A new name that no other VM has.
     pub name: Option<String>,
-    /// New metadata in place of all of the old.
+    /// New metadata in place of all of the old but [`KEPT_KEY`](crate::KEPT_KEY).
     pub metadata: Option<Metadata>,
     /// A JSON merge patch (RFC 7396) for the metadata.
     pub merge: Option<Map<String, Value>>,
@@ -65,6 +65,7 @@ fn changed(before: &VmInfo, change: &VmChange) -> Result<VmInfo, VmError> {
     if let Some(merge) = &change.merge {
         after.metadata = after.metadata.merged(merge.clone())?;
     }
+    after.metadata = after.metadata.in_place_of(&before.metadata)?;
     if let Some(idle_timeout) = change.idle_timeout {
         after.idle_timeout = idle_timeout;
     }

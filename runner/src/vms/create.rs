@@ -1,13 +1,17 @@
 //! Making a VM of an image, a template or a snapshot.
 //!
 //! ```text
-//! disk not too large? ─► claim (name, place) ─► lease ─► wake ─► disk grown ─► keep ─► row ─► entered, told
+//! disk not too large? ─► claim (name, place) ─► lease ─► wake ─► disk grown ─► files ─► keep ─► row ─► entered, told
 //!      a failure, or the caller leaves ──► the lease is released, the claim dropped: nothing is left
 //! ```
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use thaw_pool_manager::{Lease, LeaseError, LeaseRequest, TemplateSelector};
+use bytes::Bytes;
+use thaw_pool_manager::{
+    ExecError, InsideRequest, Lease, LeaseError, LeaseId, LeaseRequest, StreamEvent, StreamInput,
+    TemplateSelector, vmm::protocol::FileOperation,
+};
 
 use super::{Vm, VmInfo, VmStatus};
 use crate::{
@@ -17,6 +21,9 @@ use crate::{
     guard::LeaseGuard,
     snapshots::SnapshotUse,
 };
+
+/// Pieces in which a file is handed to the guest.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Why a VM is deleted again that was made for nobody.
 pub(super) const CALLER_LEFT: &str = "whoever asked for it left";
@@ -34,6 +41,8 @@ pub struct CreateVm {
     pub env: Option<BTreeMap<String, String>>,
     /// What its owner notes. Absent: the snapshot's, else nothing.
     pub metadata: Option<Metadata>,
+    /// Files that are in it before anybody hears of it.
+    pub files: Vec<NewFile>,
     /// After this long without a request it is paused until the next one.
     pub idle_timeout: Option<Duration>,
     /// This long after its creation it is deleted.
@@ -44,6 +53,15 @@ pub struct CreateVm {
     pub owner: Owner,
     /// How long the caller waits for it, a bake included.
     pub start_within: Duration,
+}
+
+/// A file to write into a VM, with the folders that it needs.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    /// Where in the guest; absolute.
+    pub path: String,
+    /// What is in it.
+    pub content: Bytes,
 }
 
 /// What a VM begins as.
@@ -110,10 +128,12 @@ impl Runner {
                 .env
                 .or_else(|| taken.as_ref().map(|taken| taken.env.clone()))
                 .unwrap_or_default(),
-            metadata: call
-                .metadata
-                .or_else(|| taken.map(|taken| taken.metadata))
-                .unwrap_or_default(),
+            metadata: match (call.metadata, taken) {
+                (Some(given), Some(taken)) => given.in_place_of(&taken.metadata)?,
+                (given, taken) => given
+                    .or(taken.map(|taken| taken.metadata))
+                    .unwrap_or_default(),
+            },
             idle_timeout: call.idle_timeout,
             max_lifetime: call.max_lifetime,
             network_wanted: call.network,
@@ -135,6 +155,9 @@ impl Runner {
         self.wake(lease.lease()).await?;
         if let Some(wanted_mib) = call.disk_mib {
             self.grow_disk(&mut lease, wanted_mib << 20).await?;
+        }
+        for file in call.files {
+            self.write_file(&lease.lease().id, file).await?;
         }
         let mut made = self.enter_made(claim, vec![lease], &traits, names).await?;
         made.pop()
@@ -159,6 +182,31 @@ impl Runner {
             lease.has_disk(disk_bytes);
         }
         Ok(())
+    }
+
+    async fn write_file(&self, lease: &LeaseId, file: NewFile) -> Result<(), ExecError> {
+        let lost = || ExecError::Lost("the node lost a file that was being written".to_owned());
+        let request = InsideRequest::Files(FileOperation::Write {
+            path: file.path.as_str().into(),
+            mode: None,
+            append: false,
+            parents: true,
+        });
+        let mut stream = self.node().inside(lease, request).await?;
+        let mut left = file.content;
+        while !left.is_empty() {
+            let piece = left.split_to(left.len().min(PIECE_BYTES));
+            if stream.input.send(StreamInput::Data(piece)).await.is_err() {
+                // The guest has said why.
+                break;
+            }
+        }
+        let _ = stream.input.send(StreamInput::End).await;
+        loop {
+            if let StreamEvent::Done(_) = stream.output.recv().await.ok_or_else(lost)?? {
+                return Ok(());
+            }
+        }
     }
 
     fn source(

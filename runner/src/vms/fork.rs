@@ -81,11 +81,17 @@ impl Runner {
             let id = parent.id;
             return Err(VmError::Stopped { id, reason }.into());
         }
+        let metadata = match call.metadata {
+            Some(given) => given
+                .in_place_of(&parent.metadata)
+                .map_err(VmError::Metadata)?,
+            None => parent.metadata,
+        };
         let traits = Traits {
             image_name: parent.image_name,
             snapshot: parent.snapshot,
             env: call.env.unwrap_or(parent.env),
-            metadata: call.metadata.unwrap_or(parent.metadata),
+            metadata,
             idle_timeout: parent.idle_timeout,
             max_lifetime: parent.max_lifetime,
             network_wanted: parent.network_wanted,

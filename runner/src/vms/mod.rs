@@ -29,7 +29,7 @@ mod usage;
 mod vm;
 
 pub use change::VmChange;
-pub use create::{CreateVm, VmSource};
+pub use create::{CreateVm, NewFile, VmSource};
 pub use enter::VmPass;
 pub(crate) use find::page;
 pub use find::{BadCursor, Cursor, Page, VmFilter, VmStateKind};

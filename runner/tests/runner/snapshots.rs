@@ -1,11 +1,11 @@
 //! Snapshots: taken, restored, renamed, removed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 use thaw_runner::{
-    CountLimits, Full, Metadata, RunnerLimits, SnapshotChange, SnapshotError, TakeSnapshot,
-    VmError, VmSource,
+    CountLimits, ForkVm, Full, KEPT_KEY, Metadata, RunnerLimits, SnapshotChange, SnapshotError,
+    TakeSnapshot, VmChange, VmError, VmSource,
 };
 
 use crate::support::World;
@@ -118,6 +118,126 @@ async fn a_snapshot_that_is_being_removed_is_not_restored_and_one_being_restored
             world.runner.delete_vm("r").await.unwrap();
         }
     }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_takes_the_place_of_the_one_that_has_its_name_or_leaves_it_as_it_was() {
+    let world = World::default().await;
+    world.create(Some("web")).await.unwrap();
+    let old = world.runner.take_snapshot("web", named("a")).await.unwrap();
+    let new = world.runner.replace_snapshot("web", named("a")).await;
+    let new = new.unwrap();
+    assert_ne!(new.id, old.id);
+    assert_eq!(world.runner.snapshot("a").unwrap(), new);
+    assert!(world.runner.snapshot(old.id.as_str()).is_err());
+    assert_eq!(world.runner.node().snapshots().await.len(), 1);
+    let none = world.runner.replace_snapshot("web", named("b")).await;
+    assert!(matches!(none, Err(SnapshotError::NotFound(_))), "{none:?}");
+    let by_id = named(new.id.as_str());
+    let taken = world.runner.replace_snapshot("web", by_id).await;
+    assert!(
+        matches!(taken, Err(SnapshotError::NameTaken(_))),
+        "{taken:?}"
+    );
+    world.runner.stop_vm("web").await.unwrap();
+    let refused = world.runner.replace_snapshot("web", named("a")).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(world.runner.snapshot("a").unwrap(), new);
+    assert_eq!(world.runner.node().snapshots().await.len(), 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_kill_on_either_side_of_an_exchange_leaves_one_snapshot_with_the_name() {
+    let world = World::default().await;
+    world.create(Some("web")).await.unwrap();
+    let old = world.runner.take_snapshot("web", named("a")).await.unwrap();
+    let artifact = |id: &str| {
+        let taken = world.taken.lock().unwrap();
+        let mut artifact = taken[&old.id].clone();
+        artifact.id = id.to_owned().try_into().unwrap();
+        (artifact.id.clone(), artifact)
+    };
+    // Killed before: the new one's artifact is there, its row is not.
+    let (new, begun) = artifact("snap-begun");
+    world.taken.lock().unwrap().insert(new, begun);
+    let (_, left) = artifact(old.id.as_str());
+    let world = world.restart().await;
+    assert_eq!(world.runner.snapshot("a").unwrap().id, old.id);
+    assert_eq!(world.runner.node().snapshots().await.len(), 1);
+    // Killed behind it: the old one's artifact is there, its row is not.
+    let new = world.runner.replace_snapshot("web", named("a")).await;
+    world.taken.lock().unwrap().insert(old.id.clone(), left);
+    let world = world.restart().await;
+    assert_eq!(world.runner.snapshot("a").unwrap(), new.unwrap());
+    assert_eq!(world.runner.node().snapshots().await.len(), 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_mark_of_secrets_goes_along_into_snapshots_restored_vms_and_forks() {
+    let world = World::default().await;
+    let mark = json!({"mcpServers": {"s": {"env": {"TOKEN": "<redacted>"}}}});
+    let marked = metadata(json!({ KEPT_KEY: mark, "user": 1 }));
+    world
+        .create_with(Some("web"), |call| call.metadata = Some(marked))
+        .await
+        .unwrap();
+    let is_marked = |found: &Metadata, user: u64| {
+        assert_eq!(*found, metadata(json!({ KEPT_KEY: mark, "user": user })));
+    };
+    let other = |user: u64| Some(metadata(json!({ "user": user })));
+    let change = VmChange {
+        metadata: other(2),
+        ..VmChange::default()
+    };
+    is_marked(
+        &world
+            .runner
+            .change_vm("web", change)
+            .await
+            .unwrap()
+            .metadata,
+        2,
+    );
+    let change = VmChange {
+        merge: json!({ KEPT_KEY: null, "user": 3 }).as_object().cloned(),
+        ..VmChange::default()
+    };
+    is_marked(
+        &world
+            .runner
+            .change_vm("web", change)
+            .await
+            .unwrap()
+            .metadata,
+        3,
+    );
+    let mut call = named("s");
+    call.metadata = other(4);
+    let taken = world.runner.take_snapshot("web", call).await.unwrap();
+    is_marked(&taken.metadata, 4);
+    let change = SnapshotChange {
+        metadata: other(5),
+        ..SnapshotChange::default()
+    };
+    let changed = world.runner.change_snapshot("s", change).await.unwrap();
+    is_marked(&changed.metadata, 5);
+    let restored = world.create_with(None, |call| {
+        call.source = VmSource::Snapshot("s".to_owned());
+        call.metadata = other(6);
+    });
+    is_marked(&restored.await.unwrap().metadata, 6);
+    let fork = ForkVm {
+        names: vec![None],
+        env: None,
+        metadata: other(7),
+        owner: None,
+        within: Duration::from_secs(30),
+    };
+    let forked = world.runner.fork_vm("web", fork).await.unwrap();
+    is_marked(&forked.vms[0].metadata, 7);
     world.close().await;
 }
 

@@ -19,7 +19,7 @@ use crate::double::{Double, Taken};
 pub(crate) struct World {
     pub(crate) runner: Runner,
     pub(crate) engine: FakeEngine,
-    taken: Taken,
+    pub(crate) taken: Taken,
     folder: TempDir,
     limits: RunnerLimits,
 }
@@ -103,6 +103,7 @@ impl World {
             disk_mib: None,
             env: None,
             metadata: None,
+            files: Vec::new(),
             idle_timeout: None,
             max_lifetime: None,
             network: false,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use thaw_runner::{
-    CountLimits, EventKind, ForkVm, Full, Metadata, PausedBy, RunnerLimits, SnapshotError, Told,
-    VmChange, VmError, VmFilter, VmStateKind, VmStatus,
+    CountLimits, EventKind, ForkVm, Full, Metadata, NewFile, PausedBy, RunnerLimits, SnapshotError,
+    Told, VmChange, VmError, VmFilter, VmStateKind, VmStatus,
     node::{ExecError, StartKind},
 };
 
@@ -86,6 +86,24 @@ async fn futures_poll<F: Future + Unpin>(future: &mut F) -> bool {
     .await;
     tokio::task::yield_now().await;
     ready
+}
+
+#[tokio::test]
+async fn a_vm_whose_files_cant_be_written_is_not_there_and_its_name_is_free() {
+    let world = World::default().await;
+    // Fake guests have no files.
+    let refused = world.create_with(Some("web"), |call| {
+        call.files = vec![NewFile {
+            path: "/etc/motd".to_owned(),
+            content: "hello".into(),
+        }];
+    });
+    let refused = refused.await;
+    assert!(matches!(refused, Err(VmError::Exec(_))), "{refused:?}");
+    assert_eq!(world.vms(), []);
+    world.nothing_is_leased().await;
+    world.create(Some("web")).await.unwrap();
+    world.close().await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
     Extension, Json,
-    extract::{FromRequest as _, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -19,7 +19,7 @@ use crate::{
         enforce::peer,
         service::SESSION_S,
     },
-    body::{JsonBody, Parameters},
+    body::{MAX_LOGIN_BYTES, Parameters, json},
     error::ApiError,
     state::App,
 };
@@ -55,7 +55,7 @@ pub(crate) async fn login(State(app): State<App>, request: Request) -> Response 
 
 async fn log_in(app: &App, request: Request, secure: bool) -> Result<Response, ApiError> {
     let from = peer(&request).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let JsonBody(LoginRequest { password }) = JsonBody::from_request(request, &()).await?;
+    let LoginRequest { password } = json(request, MAX_LOGIN_BYTES).await?;
     let begun = app.auth.login(password, from).await;
     let session = begun.map_err(|error| login_failed(&error))?;
     let mut response = Json(session.identity.whoami()).into_response();

@@ -1,19 +1,21 @@
 """Every method of BandSox's remote client, unmodified, against a running daemon.
 
-usage: remote.py SERVER_URL SCRATCH_FOLDER [API_KEY]
+usage: remote.py SERVER_URL SCRATCH_FOLDER [API_KEY PASSWORD]
 """
 
 import hashlib
 import inspect
 import os
+import socket
 import sys
 import time
 import urllib.parse
+import urllib.request
 
 from bandsox.core import BandSox
 
 server, folder = sys.argv[1:3]
-key = sys.argv[3] if len(sys.argv) > 3 else None
+key, password = sys.argv[3:5] if len(sys.argv) > 3 else (None, None)
 headers = {"Authorization": f"Bearer {key}"} if key else None
 bs = BandSox(server, headers=headers, timeout=120)
 has_mcp = "mcp" in inspect.signature(bs.create_vm).parameters
@@ -121,6 +123,9 @@ def files(vm):
         check("downloaded", hashlib.sha256(file.read()).hexdigest(), hashlib.sha256(data).hexdigest())
     vm.append_file(here, "/root/da ta.bin")
     check("appended", vm.get_file_info("/root/da ta.bin")["size"], 2 * len(data))
+    # Larger than other JSON may be.
+    vm.write_text("/root/large", "x" * 20_000_000)
+    check("a large text", vm.get_file_info("/root/large")["size"], 20_000_000)
     # The client takes JSON apart unless it comes as bytes.
     vm.write_text("/tmp/grün.json", '{"a": 1}')
     vm.download_file("/tmp/grün.json", back)
@@ -140,9 +145,103 @@ def files(vm):
 
     refused(Exception, "/no/such", vm.get_file_contents, "/no/such")
     refused(Exception, "directory", vm.get_file_contents, "/tmp")
-    refused(Exception, "/no/such", vm.get_file_info, "/no/such")
+    refused(Exception, "Path not found: /no/such", vm.get_file_info, "/no/such")
     refused(Exception, "/no/such", vm.list_dir, "/no/such")
     refused(Exception, "/no/such", vm.download_file, "/no/such", back)
+
+
+def cut_off(vm):
+    """An upload whose client vanishes half way leaves no file, nor a part of one."""
+    form = (
+        "--b\r\nContent-Disposition: form-data; name=\"remote_path\"\r\n\r\n/srv/cut/half\r\n"
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"half\"\r\n\r\n").encode()
+    head = [f"POST /api/vms/{vm.vm_id}/upload HTTP/1.1", f"Host: {urllib.parse.urlsplit(server).netloc}",
+            "Content-Type: multipart/form-data; boundary=b", "Content-Length: 8000000"]
+    if key:
+        head.append(f"Authorization: Bearer {key}")
+    address = urllib.parse.urlsplit(server)
+    with socket.create_connection((address.hostname, address.port), timeout=60) as stream:
+        stream.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + form + b"x" * 4_000_000)
+    # The folder may be made; what is in it is what counts, once the guest has heard of the end.
+    deadline = time.monotonic() + 60
+    while True:
+        out = []
+        vm.exec_command("find /srv/cut -type f 2>/dev/null | wc -l", on_stdout=out.append)
+        if out == ["0\n"]:
+            break
+        assert time.monotonic() < deadline, out
+    vm.write_text("/srv/cut/half", "whole")
+    check("after a cut upload", vm.get_file_contents("/srv/cut/half"), "whole")
+
+
+def sockets(vm):
+    """Who may open a WebSocket, and the codes by which those are closed that may not or can't."""
+    import json
+    from websockets.exceptions import ConnectionClosed
+    from websockets.sync.client import connect
+
+    here = server.replace("http", "ws", 1)
+    shown = {"Authorization": f"Bearer {key}"} if key else {}
+
+    def closed(path, first=None, headers=shown):
+        with connect(here + path, open_timeout=30, additional_headers=headers) as stream:
+            try:
+                if first is not None:
+                    stream.send(first)
+                while True:
+                    stream.recv(timeout=60)
+            except ConnectionClosed as error:
+                return error.rcvd.code
+
+    of = f"/api/vms/{vm.vm_id}"
+    check("terminal of none", closed("/api/vms/none/terminal"), 4004)
+    check("stream of none", closed("/api/vms/none/exec-stream", '{"command":"true"}'), 4004)
+    for first in ("x", "{}", '{"command":""}', '{"command":"true","timeout":"x"}'):
+        check(f"the start {first}", closed(f"{of}/exec-stream", first), 4000)
+    vm.pause()
+    check("terminal of a paused VM", closed(f"{of}/terminal"), 4000)
+    vm.resume()
+    if not key:
+        return
+    run = '{"command":"exit 3"}'
+    check("Authorization", closed(f"{of}/exec-stream", run), 1000)
+    for nobody in ({}, {"Authorization": "Bearer thaw_wrong"}, {"Cookie": "bandsox_session=wrong"}):
+        check(f"with {nobody}", closed(f"{of}/exec-stream", run, nobody), 4001)
+        check(f"terminal with {nobody}", closed(f"{of}/terminal", None, nobody), 4001)
+    if password:
+        body = json.dumps({"password": password}).encode()
+        login = urllib.request.Request(f"{server}/api/auth/login", body)
+        with urllib.request.urlopen(login, timeout=60) as answer:
+            cookie = answer.headers["Set-Cookie"].split(";")[0]
+        check("cookie", closed(f"{of}/exec-stream", run, {"Cookie": cookie}), 1000)
+        with connect(f"{here}{of}/terminal", open_timeout=30, additional_headers={"Cookie": cookie}) as stream:
+            assert stream.recv(timeout=60)
+
+
+def vanished(vm):
+    """A terminal whose client goes without a word ends, and what ran in it."""
+    import base64
+    import json
+    from websockets.sync.client import connect
+
+    url = server.replace("http", "ws", 1) + f"/api/vms/{vm.vm_id}/terminal"
+    count = "grep -lx sleep /proc/[0-9]*/comm 2>/dev/null | wc -l"
+    stream = connect(url, open_timeout=30, additional_headers={"Authorization": f"Bearer {key}"} if key else {})
+    data = base64.b64encode(b"sleep 4711\n").decode()
+    stream.send(json.dumps({"type": "input", "data": data}))
+
+    def sleeping(wanted):
+        deadline = time.monotonic() + 60
+        while True:
+            out = []
+            vm.exec_command(count, on_stdout=out.append)
+            if out == [f"{wanted}\n"]:
+                return
+            assert time.monotonic() < deadline, out
+
+    sleeping(1)
+    stream.socket.shutdown(socket.SHUT_RDWR)
+    sleeping(0)
 
 
 def terminal(vm):
@@ -222,6 +321,19 @@ def snapshots(vm):
     out = []
     more.exec_command('printf "$COLOUR"', on_stdout=out.append)
     check("restored environment", out, ["red"])
+    more.delete()
+    if has_mcp:
+        # What is secret stays so, whatever is noted instead.
+        bs.update_snapshot_metadata(ident, {"why": "secrets"})
+        more = bs.restore_vm(ident, name="restored", metadata={"n": 1})
+        info = more.get_info()
+        assert "t0ps3cret" not in str(info), info
+        check("redacted", info["env_vars"]["GITHUB_PERSONAL_ACCESS_TOKEN"], "<redacted>")
+        check("its own metadata", info["metadata"], {"n": 1})
+        out.clear()
+        more.exec_command('printf "$GITHUB_PERSONAL_ACCESS_TOKEN"', on_stdout=out.append)
+        check("its programs' environment", out, ["t0ps3cret"])
+        more.delete()
     bs.update_snapshot_metadata(ident, {"why": "changed"})
     check("rename", bs.rename_snapshot(ident, "after")["name"], "after")
     found = [s for s in bs.list_snapshots() if s["snapshot_name"] == "after"]
@@ -229,7 +341,6 @@ def snapshots(vm):
     # By the old id, the id that is listed now, and the new name.
     for by in (ident, found[0]["id"], "after"):
         bs.restore_vm(by).delete()
-    more.delete()
     check("removed", bs.delete_snapshot("after")["status"], "deleted")
     refused(FileNotFoundError, "not found", bs.restore_vm, ident)
     check("snapshot of a paused VM", vm.pause()["status"], "paused")
@@ -261,7 +372,8 @@ def the_end(vm):
 
 def main():
     vm = creation()
-    for part in (lists, names, execs, python, files, terminal, stream, http, states, snapshots, the_end):
+    for part in (lists, names, execs, python, files, cut_off, terminal, stream, sockets, vanished, http, states,
+                 snapshots, the_end):
         began = time.monotonic()
         part(vm)
         print(f"{part.__name__}: {time.monotonic() - began:.1f} s", flush=True)

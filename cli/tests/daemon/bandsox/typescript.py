@@ -4,6 +4,7 @@ The SDK is on no registry. This client writes the requests as the SDK under Node
 same lines of the head, JSON without spaces, only the fields that were given, forms with Node's own boundaries.
 
 usage: typescript.py SERVER_URL PASSWORD
+       typescript.py SERVER_URL --dockerfile TEXT
 """
 
 import base64
@@ -16,6 +17,7 @@ import urllib.parse
 from websockets.sync.client import connect
 
 server, password = sys.argv[1:3]
+dockerfile = sys.argv[3] if password == "--dockerfile" else None
 host = server.removeprefix("http://")
 cookie = None
 
@@ -126,6 +128,22 @@ def files(vm):
     data = bytes(range(256)) * 100
     ok("POST", f"{vm}/upload", form=[("remote_path", "/srv/data"), ("file", data)])
     check("downloadFile", ok("GET", f"{vm}/download?" + query(path="/srv/data")), data)
+    # appendText is appendFile as text.
+    appended = ok("POST", f"{vm}/append-file", {"path": "/srv/a b.txt", "content": "drei\n", "encoding": "utf-8"})
+    check("appendText", appended, {"status": "appended", "path": "/srv/a b.txt"})
+    check("appended", ok("GET", f"{vm}/read-file?" + query(path="/srv/a b.txt"))["content"], "one\ntwo\ndrei\n")
+    # uploadFolder: a folder for each file, then the file.
+    for path, content in {"a.txt": b"a", "sub/b.txt": b"b"}.items():
+        remote = f"/srv/tree/{path}"
+        ran = ok("POST", f"{vm}/exec", {"command": f"mkdir -p {remote.rsplit('/', 1)[0]}", "timeout": 30})
+        check("mkdir", ran["exit_code"], 0)
+        sent = ok("POST", f"{vm}/upload", form=[("remote_path", remote), ("file", content)])
+        check("uploadFolder", sent, {"status": "uploaded", "path": remote})
+        check("uploaded", ok("GET", f"{vm}/download?" + query(path=remote)), content)
+    # A form may come in another order.
+    for content in (data, b""):
+        ok("POST", f"{vm}/upload", form=[("file", content), ("remote_path", "/srv/late")])
+        check("file before remote_path", ok("GET", f"{vm}/download?" + query(path="/srv/late")), content)
 
 
 def http(vm):
@@ -133,7 +151,7 @@ def http(vm):
         "cd /srv && (python3 -m http.server 8080 >/dev/null 2>&1 &); python3 -c '\n"
         "import socket\nwhile socket.socket().connect_ex((\"127.0.0.1\", 8080)): pass'"})
     sent = ok("POST", f"{vm}/http", {"port": 8080, "path": "/a%20b.txt", "method": "GET"})
-    check("sendHttpRequest", (sent["status_code"], sent["body"]), (200, "one\ntwo\n"))
+    check("sendHttpRequest", (sent["status_code"], sent["body"]), (200, "one\ntwo\ndrei\n"))
 
 
 def terminal(vm):
@@ -152,6 +170,42 @@ def terminal(vm):
     assert "21 91" in seen and "done" in seen, seen
 
 
+def snapshots(vm):
+    check("snapshotVm", ok("POST", f"{vm}/snapshot", {"name": "kept", "metadata": {"n": 1}}), {"snapshot_id": "kept"})
+    listed = ok("GET", "/api/snapshots")
+    check("listSnapshots", [(one["id"], one["snapshot_name"], one["metadata"]) for one in listed],
+          [("kept", "kept", {"n": 1})])
+    made = ok("POST", "/api/snapshots/kept/restore", {"name": "again", "metadata": {"team": "c"}})
+    check("restoreVm", made["status"], "restored")
+    again = ok("GET", f"/api/vms/{made['id']}")
+    check("restored", (again["name"], again["metadata"], again["restored_from"]), ("again", {"team": "c"}, "kept"))
+    check("restored file", ok("GET", f"/api/vms/{made['id']}/read-file?" + query(path="/srv/a b.txt"))["content"],
+          "one\ntwo\ndrei\n")
+    check("deleteVm", ok("DELETE", f"/api/vms/{made['id']}"), {"status": "deleted"})
+    check("renameSnapshot", ok("PUT", "/api/snapshots/kept/name", {"name": "old"}), {"status": "renamed", "name": "old"})
+    changed = ok("PUT", "/api/snapshots/kept/metadata", {"metadata": {"n": 2}})
+    check("updateSnapshotMetadata", (changed["metadata"], changed["snapshot_name"]), ({"n": 2}, "old"))
+    # The beginning of an id is not that id.
+    check("deleteSnapshot of none", fetch("DELETE", "/api/snapshots/kep"), (404, {"detail": "Snapshot not found"}))
+    check("deleteSnapshot", ok("DELETE", "/api/snapshots/old"), {"status": "deleted"})
+    check("no snapshots", ok("GET", "/api/snapshots"), [])
+
+
+def from_dockerfile():
+    """createVmFromDockerfile: the text as a file, the rest as texts, objects among them as JSON."""
+    made = ok("POST", "/api/vms/from-dockerfile", form=[
+        ("dockerfile", dockerfile.encode()), ("tag", "sdk:1"), ("name", "sdk"), ("vcpu", "1"), ("mem_mib", "128"),
+        ("disk_size_mib", "512"), ("env_vars", '{"SHAPE":"round"}'), ("metadata", '{"team":"a"}'),
+        ("force_rebuild", "false")])
+    check("createVmFromDockerfile", made["status"], "created")
+    vm = f"/api/vms/{made['id']}"
+    info = ok("GET", vm)
+    check("built", (info["name"], info["metadata"], info["agent_ready"]), ("sdk", {"team": "a"}, True))
+    ran = ok("POST", f"{vm}/exec", {"command": 'echo "$COLOUR $SHAPE"'})
+    check("its environment", ran["stdout"], "green round\n")
+    check("delete", ok("DELETE", vm)["status"], "deleted")
+
+
 def the_end(vm):
     global cookie
     check("pause", ok("POST", f"{vm}/pause")["status"], "paused")
@@ -163,11 +217,15 @@ def the_end(vm):
     check("after logout", fetch("GET", "/api/vms")[0], 401)
 
 
-authentication()
-vm = machine()
-programs(vm)
-files(vm)
-http(vm)
-terminal(vm)
-the_end(vm)
+def everything():
+    authentication()
+    vm = machine()
+    for part in (programs, files, http, terminal, snapshots, the_end):
+        part(vm)
+
+
+if dockerfile:
+    from_dockerfile()
+else:
+    everything()
 print("all right")

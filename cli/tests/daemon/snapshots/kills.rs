@@ -1,9 +1,20 @@
 //! Daemons that are killed in the middle of a snapshot, a fork and a restore.
 
-use std::{sync::mpsc, time::Duration};
+use std::{
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
 
 use nix::sys::signal::Signal;
-use thaw_api_types::{CreateVmRequest, ForkVmRequest, TakeSnapshotRequest, client::Client};
+use serde_json::json;
+use thaw_api_types::{CreateVmRequest, ForkVmRequest, SnapshotInfo, TakeSnapshotRequest};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use super::world::{PARENT, World};
 
@@ -14,7 +25,7 @@ const LAST_KILL: u64 = 8;
 fn killed_in_the_middle<F>(
     world: &mut World,
     step: u64,
-    mut act: impl FnMut(Client, u64) -> F,
+    mut act: impl FnMut(&World, u64) -> F,
 ) -> Vec<u64>
 where
     F: Future<Output = bool> + Send + 'static,
@@ -22,7 +33,7 @@ where
     let mut acknowledged = Vec::new();
     for kill in 0..=LAST_KILL {
         let (done, ended) = mpsc::sync_channel(1);
-        let acting = act(world.client.clone(), kill);
+        let acting = act(world, kill);
         let acting = world.begin(|_| async move {
             let acknowledged = acting.await;
             let _ = done.send(());
@@ -47,12 +58,13 @@ where
 #[test]
 fn of_snapshots_that_are_taken_while_the_daemon_is_killed_those_that_were_told_of_are_there() {
     let mut world = World::with_parent();
-    let told_of = killed_in_the_middle(&mut world, 40, |client, kill| async move {
+    let told_of = killed_in_the_middle(&mut world, 40, |world, kill| {
+        let client = world.client.clone();
         let request = TakeSnapshotRequest {
             name: format!("kill {kill}"),
             metadata: None,
         };
-        client.take_snapshot(PARENT, &request).await.is_ok()
+        async move { client.take_snapshot(PARENT, &request).await.is_ok() }
     });
     let there = world.snapshots();
     for kill in told_of {
@@ -77,15 +89,71 @@ fn of_snapshots_that_are_taken_while_the_daemon_is_killed_those_that_were_told_o
 }
 
 #[test]
+fn a_snapshot_that_is_replaced_while_the_daemon_is_killed_is_the_old_one_or_the_new_one() {
+    let mut world = World::with_parent();
+    let parent = world.wait(world.client.vm(PARENT)).unwrap().id;
+    world.snapshot(PARENT, "same");
+    let seen = AtomicU64::new(0);
+    let told_of = killed_in_the_middle(&mut world, 40, |world, kill| {
+        let there = world.snapshots();
+        let [only] = &there[..] else {
+            panic!("{there:?}");
+        };
+        assert_eq!(only.name, "same");
+        // An older one does not come back.
+        let number = number_of(only);
+        assert!(number >= seen.swap(number, Ordering::Relaxed) && number <= kill);
+        let path = format!("/api/vms/{parent}/snapshot");
+        let body = json!({ "name": "same", "metadata": { "kill": kill } });
+        post(world.daemon.server().to_owned(), path, body.to_string())
+    });
+    let there = world.snapshots();
+    let [only] = &there[..] else {
+        panic!("{there:?}");
+    };
+    assert_eq!(Some(number_of(only)), told_of.last().copied());
+    assert_eq!(world.folders(), std::slice::from_ref(&only.id));
+    world.restore("same", "restored").unwrap();
+    assert_eq!(world.add("restored", 1), 102);
+    world.nothing_is_left();
+}
+
+fn number_of(snapshot: &SnapshotInfo) -> u64 {
+    let number = snapshot.metadata.get("kill");
+    number.map_or(0, |number| number.as_u64().unwrap())
+}
+
+/// Sends a request of BandSox's surface; whether it was done.
+async fn post(server: String, path: String, body: String) -> bool {
+    let address = server.trim_start_matches("http://");
+    let head = format!(
+        "POST {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let asked = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(format!("{head}{body}").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    // A daemon that was killed says nothing.
+    asked
+        .await
+        .is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
+}
+
+#[test]
 fn of_forks_that_are_made_while_the_daemon_is_killed_those_that_were_told_of_are_there() {
     let mut world = World::with_parent();
-    let told_of = killed_in_the_middle(&mut world, 120, |client, kill| async move {
+    let told_of = killed_in_the_middle(&mut world, 120, |world, kill| {
+        let client = world.client.clone();
         let request = ForkVmRequest {
             count: 2,
             names: Some(vec![format!("a {kill}"), format!("b {kill}")]),
             ..ForkVmRequest::default()
         };
-        client.fork_vm(PARENT, &request).await.is_ok()
+        async move { client.fork_vm(PARENT, &request).await.is_ok() }
     });
     all_are_there_and_none_alone(&world, &told_of, &["a", "b"]);
     world.nothing_is_left();
@@ -95,13 +163,14 @@ fn of_forks_that_are_made_while_the_daemon_is_killed_those_that_were_told_of_are
 fn of_restores_that_are_made_while_the_daemon_is_killed_those_that_were_told_of_are_there() {
     let mut world = World::with_parent();
     world.snapshot(PARENT, "kept");
-    let told_of = killed_in_the_middle(&mut world, 120, |client, kill| async move {
+    let told_of = killed_in_the_middle(&mut world, 120, |world, kill| {
+        let client = world.client.clone();
         let request = CreateVmRequest {
             snapshot: Some("kept".to_owned()),
             name: Some(format!("a {kill}")),
             ..CreateVmRequest::default()
         };
-        client.create_vm(&request).await.is_ok()
+        async move { client.create_vm(&request).await.is_ok() }
     });
     all_are_there_and_none_alone(&world, &told_of, &["a"]);
     assert_eq!(world.snapshots().len(), 1);
