@@ -137,16 +137,28 @@ fn tools() -> Vec<Check> {
 }
 
 async fn engine(storage: &Storage, kernel: &GuestKernel) -> Check {
+    let version = match vmm::Qemu::version().await {
+        Ok(version) => version,
+        Err(error) => {
+            return check(
+                "engine",
+                State::Missing,
+                format!("{:#}", anyhow::Error::from(error)),
+            );
+        }
+    };
     let choice = daemon::accelerator(storage.accel, kernel).await;
     match choice.accelerator {
-        vmm::Accelerator::Kvm => {
-            check("engine", State::Ok, format!("qemu, kvm: {}", choice.reason))
-        }
+        vmm::Accelerator::Kvm => check(
+            "engine",
+            State::Ok,
+            format!("qemu {version}, kvm: {}", choice.reason),
+        ),
         vmm::Accelerator::Tcg => check(
             "engine",
             State::Note,
             format!(
-                "qemu, tcg: {}; for development and trusted code, emulation is no security boundary",
+                "qemu {version}, tcg: {}; for development and trusted code, emulation is no security boundary",
                 choice.reason
             ),
         ),

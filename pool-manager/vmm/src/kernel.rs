@@ -44,10 +44,14 @@ pub enum KernelError {
         source: io::Error,
     },
     /// It is no bzImage.
-    #[error("{0} is not a Linux kernel image for x86 (bzImage)")]
+    #[error(
+        "{0} is not a Linux kernel image for x86 (bzImage); name another with `thaw init --kernel PATH`"
+    )]
     NotBzImage(PathBuf),
     /// The modules of its release are not installed.
-    #[error("the modules of kernel {release} are not in {folder}")]
+    #[error(
+        "the modules of kernel {release} are not in {folder}; install the package that the kernel is from, such as linux-image-cloud-amd64"
+    )]
     NoModules {
         /// The kernel's release.
         release: String,
@@ -55,7 +59,9 @@ pub enum KernelError {
         folder: PathBuf,
     },
     /// A module that a guest needs is not there.
-    #[error("kernel {release} has no module {module}")]
+    #[error(
+        "kernel {release} has no module {module}; take a distribution's kernel: apt-get install linux-image-cloud-amd64 (Ubuntu: linux-image-virtual)"
+    )]
     MissingModule {
         /// The kernel's release.
         release: String,

@@ -12,6 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
 
+use super::engine::PROGRAM;
 use crate::{GuestKernel, tools};
 
 /// How long the trial guest may take to come to its end. On hardware it takes a fraction of a second.
@@ -90,8 +91,8 @@ async fn try_kvm(kernel: &GuestKernel) -> Result<Duration, String> {
     reason = "this function owns the trial process; it is killed when the future is dropped"
 )]
 async fn run_trial(kernel: &GuestKernel) -> io::Result<String> {
-    let program = tools::find("qemu-system-x86_64")
-        .ok_or_else(|| io::Error::other("qemu-system-x86_64 is missing"))?;
+    let program =
+        tools::find(PROGRAM).ok_or_else(|| io::Error::other("qemu-system-x86_64 is missing"))?;
     // The kernel lies in a memory file; the child reads it through our descriptor table.
     let image = format!(
         "/proc/{}/fd/{}",

@@ -31,6 +31,9 @@ use crate::{
     Machine, Shell, ShellSpec, StartError, UidRange, VmmId, orphans, tools,
 };
 
+/// Its program.
+pub(super) const PROGRAM: &str = "qemu-system-x86_64";
+
 /// How long a process that closed its control socket may take to end, before the socket's own error is reported.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -63,7 +66,9 @@ pub enum QemuError {
         source: io::Error,
     },
     /// It is too old.
-    #[error("QEMU {0} is too old; 7.2 or newer is needed")]
+    #[error(
+        "QEMU {0} is too old; 7.2 or newer is needed: install qemu-system-x86 of Debian 12, Ubuntu 24.04 or later"
+    )]
     TooOld(String),
     /// The library that maps guest memory could not be written.
     #[error("could not write the library for guest memory into {path}")]
@@ -108,23 +113,41 @@ pub(super) struct Context {
 }
 
 impl Qemu {
+    /// The version of the QEMU that is installed, such as `7.2.22`.
+    ///
+    /// # Errors
+    /// Where there is none, or it is too old, or does not run.
+    pub async fn version() -> Result<String, QemuError> {
+        Self::installed().await.map(|(_, version)| version)
+    }
+
+    async fn installed() -> Result<(PathBuf, String), QemuError> {
+        let program = tools::find(PROGRAM).ok_or(QemuError::NotFound)?;
+        let version = version_of(&program)
+            .await
+            .map_err(|source| QemuError::Version {
+                program: program.clone(),
+                source,
+            })?;
+        if !is_new_enough(&version) {
+            return Err(QemuError::TooOld(version));
+        }
+        Ok((program, version))
+    }
+
     /// Finds QEMU and asks for its version.
     ///
     /// # Errors
     /// See [`QemuError`].
     pub async fn open(config: QemuConfig) -> Result<Self, QemuError> {
-        let program = tools::find("qemu-system-x86_64").ok_or(QemuError::NotFound)?;
         let failed = |source| QemuError::Version {
-            program: program.clone(),
+            program: PROGRAM.into(),
             source,
         };
         // The time that QEMU takes to answer is long enough to measure the counter over.
         let before = TscSample::now().map_err(failed)?;
-        let version = version(&program).await.map_err(failed)?;
+        let (program, version) = Self::installed().await?;
         let tsc_khz = TscSample::now().map_err(failed)?.khz_since(before);
-        if !is_new_enough(&version) {
-            return Err(QemuError::TooOld(version));
-        }
         let run_folder = config.storage_root.join("run/vmm");
         std::fs::create_dir_all(&run_folder).map_err(|source| QemuError::RunFolder {
             path: run_folder.clone(),
@@ -281,7 +304,7 @@ fn tag_of(root: &Path) -> String {
     clippy::disallowed_methods,
     reason = "this function owns the short process that tells QEMU's version"
 )]
-async fn version(program: &Path) -> io::Result<String> {
+async fn version_of(program: &Path) -> io::Result<String> {
     let output = tokio::process::Command::new(program)
         .arg("--version")
         .env_clear()
