@@ -466,6 +466,38 @@ async fn a_queued_event_is_served_and_one_that_goes_wrong_three_times_is_dead() 
 }
 
 #[tokio::test]
+async fn an_event_that_was_taken_is_never_replaced_by_another_with_its_id() {
+    let world = World::new().await;
+    world.deploy(spec(), "1").await.unwrap();
+    let other = Deploy {
+        name: FunctionName::new("g").unwrap(),
+        spec: spec(),
+        code: Some(archive("1")),
+    };
+    let deployed = world.functions.deploy(other, ProgressSink::none()).await;
+    deployed.unwrap();
+    let named = |function: &str, event: &str| Invocation {
+        function: function.to_owned(),
+        request_id: "same".to_owned(),
+        ..call(event, None)
+    };
+    for call in [named("f", "one"), named("g", "two"), named("f", "one")] {
+        world.functions.enqueue(call).await.unwrap();
+    }
+    let taken = world.functions.enqueue(named("f", "three")).await;
+    assert!(matches!(taken, Err(InvokeError::IdTaken(_))), "{taken:?}");
+    for (function, result) in [("f", b"one"), ("g", b"two")] {
+        let event = async || world.functions.event(function, "same").await.unwrap();
+        let done = async || event().await.state == EventState::Done;
+        world.until("it is done", done).await;
+        assert_eq!(event().await.result.as_deref(), Some(&result[..]));
+        let listed = world.functions.events(function, EventState::Done, 10).await;
+        assert_eq!(listed.unwrap().len(), 1);
+    }
+    world.close().await;
+}
+
+#[tokio::test]
 async fn queued_events_that_were_not_served_are_served_after_a_restart() {
     let world = World::new().await;
     world.deploy(spec(), "1").await.unwrap();

@@ -21,6 +21,7 @@ mod connect;
 mod deploy;
 mod desk;
 mod error;
+mod event_turns;
 mod events;
 mod info;
 mod invoke;
