@@ -24,6 +24,7 @@ use thaw_runner::{
 
 struct World {
     functions: Functions,
+    images: Arc<ImageStore>,
     node: Arc<dyn Node>,
     engine: FakeEngine,
     folder: TempDir,
@@ -39,13 +40,14 @@ impl World {
         let storage = StorageLock::take(folder.path()).unwrap();
         let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
         if images.find("tiny").is_none() {
-            add_image(&images, folder.path()).await;
+            add_image(&images, folder.path(), "tiny").await;
         }
+        let images = Arc::new(images);
         let config = NodeConfig {
             storage,
             engine: Arc::new(engine.clone()),
             engine_reason: "a test asked for it".to_owned(),
-            images: Arc::new(images),
+            images: Arc::clone(&images),
             kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
             memory: MemorySetup::file("fake VMMs have no userfaultfd"),
             limits: NodeLimits {
@@ -68,6 +70,7 @@ impl World {
             functions: Functions::open(Arc::clone(&node), store, config)
                 .await
                 .unwrap(),
+            images,
             node,
             engine,
             folder,
@@ -157,13 +160,14 @@ fn archive(text: &str) -> Bytes {
     tar.into_inner().unwrap().into()
 }
 
-async fn add_image(images: &ImageStore, folder: &Path) {
+/// Adds an image by the name `tiny` that holds a text.
+async fn add_image(images: &ImageStore, folder: &Path, text: &str) {
     let path = folder.join("rootfs.tar");
     let mut tar = tar::Builder::new(File::create(&path).unwrap());
     let mut header = tar::Header::new_ustar();
-    header.set_size(4);
+    header.set_size(text.len() as u64);
     header.set_mode(0o644);
-    tar.append_data(&mut header, "etc/name", &b"tiny"[..])
+    tar.append_data(&mut header, "etc/name", text.as_bytes())
         .unwrap();
     tar.into_inner().unwrap().flush().unwrap();
     let options = AddOptions {
@@ -324,6 +328,30 @@ async fn a_template_that_somebody_removed_is_baked_again() {
         (StartKind::Cold, &b"x"[..])
     );
     assert_ne!(world.invoke("x").await.unwrap().start, StartKind::Cold);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_version_stays_with_its_image_when_the_images_name_leads_elsewhere() {
+    let world = World::new().await;
+    let first = world.deploy(spec(), "1").await.unwrap().newest;
+    // Kept by another name, as an image is removed with its last one.
+    let digest = &first.image_digest;
+    assert!(world.images.find(digest).is_some(), "{digest}");
+    add_image(&world.images, world.folder.path(), "another").await;
+    let second = world.deploy(spec(), "1").await.unwrap().newest;
+    assert_eq!((first.number, second.number), (1, 2));
+    assert_ne!(first.image_digest, second.image_digest);
+    // The first one's template is gone: it is baked again, of the image that the version has.
+    world.node.remove_template(&first.template()).await.unwrap();
+    let answer = world.functions.invoke(call("x", Some("1"))).await.unwrap();
+    assert_eq!(answer.version, 1);
+    let templates = world.node.templates().await;
+    let versions = world.functions.versions("f").unwrap();
+    let of = |id| templates.iter().find(|template| template.id == id);
+    let baked = of(versions[0].template()).unwrap();
+    assert_eq!(baked.image, first.image_digest);
+    assert_eq!(world.deploy(spec(), "1").await.unwrap().newest.number, 2);
     world.close().await;
 }
 

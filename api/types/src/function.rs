@@ -210,6 +210,9 @@ pub struct FunctionVersion {
     pub port: Option<u16>,
     /// The image as it was named.
     pub image: String,
+    /// The digest of the image that the name led to; the version stays with it.
+    #[serde(default)]
+    pub image_digest: String,
     /// The names of the variables of its environment; their values are not told.
     pub env: Vec<String>,
     /// The VM's CPUs.

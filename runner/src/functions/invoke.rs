@@ -201,9 +201,17 @@ impl Functions {
     ) -> Result<(), InvokeError> {
         let (name, progress) = (&function.name, ProgressSink::none());
         let baked = self
-            .bake(name, &version.spec, &version.code_digest, &progress)
+            .bake(
+                name,
+                version.image(),
+                &version.spec,
+                &version.code_digest,
+                &progress,
+            )
             .await;
-        let template = baked.map_err(|error| InvokeError::Rebake(Arc::new(error)))?;
+        let template = baked
+            .map_err(|error| InvokeError::Rebake(Arc::new(error)))?
+            .id;
         let failed = |error| InvokeError::Function(super::FunctionError::Store(error));
         self.0
             .store

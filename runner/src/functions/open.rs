@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use thaw_pool_manager::Node;
+use thaw_pool_manager::{Node, TemplateId, TemplateInfo};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -36,6 +36,12 @@ pub enum OpenFunctionsError {
     Name(#[from] super::BadName),
 }
 
+/// The digest of the image that a template was made of; empty when the template is gone.
+fn image_of(templates: &[TemplateInfo], id: &TemplateId) -> String {
+    let found = templates.iter().find(|template| template.id == *id);
+    found.map_or_else(String::new, |template| template.image.clone())
+}
+
 impl Functions {
     /// Opens the functions of a node.
     ///
@@ -50,8 +56,12 @@ impl Functions {
         let code = CodeStore::open(&config.folder.join("code"), limits.code)?;
         let registry = Registry::default();
         let (mut digests, mut templates) = (BTreeSet::new(), BTreeSet::new());
-        for row in store.functions().await? {
-            for version in &row.versions {
+        let there = node.templates().await;
+        for mut row in store.functions().await? {
+            for version in &mut row.versions {
+                if version.image_digest.is_empty() {
+                    version.image_digest = image_of(&there, &version.template);
+                }
                 digests.insert(version.code_digest.clone());
                 templates.insert(version.template.clone());
             }
@@ -64,7 +74,7 @@ impl Functions {
                 code.remove_unused(&digest, || false)?;
             }
         }
-        for template in node.templates().await {
+        for template in there {
             if template.is_function && !templates.contains(&template.id) {
                 tracing::warn!(template = %template.id, "removed a template that no version uses");
                 if let Err(error) = node.remove_template(&template.id).await {

@@ -114,4 +114,6 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE events_4 RENAME TO function_events;
     CREATE INDEX function_events_due ON function_events (state, due_at_ms);
     CREATE INDEX function_events_of ON function_events (state, function, key, due_at_ms);",
+    // 5: the image itself, whose name may be given to another one. Empty: from before, and not known.
+    "ALTER TABLE function_versions ADD COLUMN image_digest TEXT NOT NULL DEFAULT '';",
 ];
