@@ -36,6 +36,10 @@ impl World {
     }
 
     async fn open(folder: TempDir) -> Self {
+        Self::open_with(folder, NodeLimits::default()).await
+    }
+
+    async fn open_with(folder: TempDir, limits: NodeLimits) -> Self {
         let engine = FakeEngine::default();
         let storage = StorageLock::take(folder.path()).unwrap();
         let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
@@ -53,7 +57,7 @@ impl World {
             limits: NodeLimits {
                 scratch_bytes: 64 << 20,
                 disk_reserve_bytes: 0,
-                ..NodeLimits::default()
+                ..limits
             },
         };
         let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());
@@ -335,7 +339,6 @@ async fn a_template_that_somebody_removed_is_baked_again() {
 async fn a_version_stays_with_its_image_when_the_images_name_leads_elsewhere() {
     let world = World::new().await;
     let first = world.deploy(spec(), "1").await.unwrap().newest;
-    // Kept by another name, as an image is removed with its last one.
     let digest = &first.image_digest;
     assert!(world.images.find(digest).is_some(), "{digest}");
     add_image(&world.images, world.folder.path(), "another").await;
@@ -376,6 +379,40 @@ async fn a_clone_is_reused_as_often_as_was_asked_for_and_never_after_doubt() {
     ];
     let expected = expected.map(|(nth, reused)| (format!("served {nth}"), reused));
     assert_eq!(served, expected);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_clone_that_waits_to_be_used_again_gives_way_when_another_function_needs_its_room() {
+    // Room for one VM with a little to spare.
+    let limits = NodeLimits {
+        memory_mib: 200,
+        ..NodeLimits::default()
+    };
+    let world = World::open_with(tempfile::tempdir().unwrap(), limits).await;
+    let spec = VersionSpec {
+        reuse: 100,
+        min_warm: 0,
+        ..spec()
+    };
+    world.deploy(spec.clone(), "1").await.unwrap();
+    world.invoke("a").await.unwrap();
+    assert_eq!(world.invoke("b").await.unwrap().start, StartKind::Reused);
+    let other = Deploy {
+        name: FunctionName::new("g").unwrap(),
+        spec,
+        code: Some(archive("2")),
+    };
+    let deployed = world.functions.deploy(other, ProgressSink::none()).await;
+    deployed.unwrap();
+    let answer = Invocation {
+        function: "g".into(),
+        ..call("c", None)
+    };
+    let answer = world.functions.invoke(answer).await.unwrap();
+    assert_eq!(&answer.result[..], b"c");
+    // And back again.
+    assert_eq!(&world.invoke("d").await.unwrap().result[..], b"d");
     world.close().await;
 }
 

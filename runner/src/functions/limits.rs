@@ -29,7 +29,8 @@ pub struct FunctionsLimits {
     pub logs_bytes: usize,
     /// After the first attempt of a queued event that went wrong; four times as long after the next. Default 1 s.
     pub retry_pause: Duration,
-    /// How long a clone that is kept for reuse may be idle. Default 60 s.
+    /// How long a clone that is kept for reuse may be idle at most; a function's own `idle` may be shorter.
+    /// Default 60 s.
     pub clone_idle: Duration,
 }
 

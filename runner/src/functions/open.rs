@@ -6,11 +6,11 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use thaw_pool_manager::{Node, TemplateId, TemplateInfo};
+use thaw_pool_manager::{Node, Shortage, TemplateId, TemplateInfo};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    CodeError, FunctionName, Functions, FunctionsConfig,
+    CodeError, FunctionName, Functions, FunctionsConfig, Version,
     admission::Share,
     code::CodeStore,
     desk::Desk,
@@ -104,20 +104,50 @@ impl Functions {
         Ok(functions)
     }
 
-    /// Until the functions are shut down.
+    /// Releases clones that wait to be used again, when they have been idle for too long or others need their
+    /// room, until the functions are shut down.
     async fn release_idle_clones(&self) {
         let mut look = tokio::time::interval(LOOK);
+        let mut shortage = self.0.node.shortage();
         loop {
             tokio::select! {
                 () = self.0.stop.cancelled() => return,
                 _ = look.tick() => {}
+                Ok(()) = shortage.changed() => {}
             }
-            for function in self.0.registry.all() {
-                let versions: Vec<_> = function.state().versions.values().cloned().collect();
-                for version in versions {
-                    version.clones.release_idle(self.0.limits.clone_idle);
-                }
+            let lacking = *shortage.borrow_and_update();
+            self.make_room(lacking);
+            for version in self.versions_of_all() {
+                let idle = version.spec.idle.min(self.0.limits.clone_idle);
+                version.clones.release_idle(idle);
             }
         }
+    }
+
+    /// Releases those that have waited longest, of whatever function, until they make up for what is lacking.
+    fn make_room(&self, lacking: Shortage) {
+        let mut left = lacking;
+        while left != Shortage::default() {
+            let versions = self.versions_of_all();
+            let waiting = versions
+                .iter()
+                .filter_map(|version| Some((version.clones.oldest()?, version)));
+            let Some((_, version)) = waiting.min_by_key(|(since, _)| *since) else {
+                return;
+            };
+            if version.clones.release_oldest() {
+                let memory_mib = u64::from(version.spec.shape.memory_mib);
+                left.vmms = left.vmms.saturating_sub(1);
+                left.memory_mib = left.memory_mib.saturating_sub(memory_mib);
+            }
+        }
+    }
+
+    fn versions_of_all(&self) -> Vec<Arc<Version>> {
+        let functions = self.0.registry.all();
+        let versions = |function: &Arc<Function>| -> Vec<_> {
+            function.state().versions.values().cloned().collect()
+        };
+        functions.iter().flat_map(versions).collect()
     }
 }

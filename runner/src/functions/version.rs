@@ -35,7 +35,7 @@ impl Version {
     pub(crate) fn new(row: VersionRow) -> Self {
         Self {
             number: row.number,
-            clones: Clones::new(row.spec.reuse, row.spec.concurrency),
+            clones: Clones::new(row.spec.reuse, row.spec.concurrency.min(row.spec.max_warm)),
             spec: row.spec,
             image_digest: row.image_digest,
             code_digest: row.code_digest,
