@@ -119,6 +119,10 @@ pub struct InvokeRequest {
     pub event: Bytes,
     /// More follows through [`InvokeHandle::input`]. Only for functions of kind `http`, which take requests as they are.
     pub more: bool,
+    /// A result that comes piece by piece is handed on so; else it is gathered in the guest.
+    pub pieces: bool,
+    /// Another event may follow in this clone, so it is found out whether it is fit for one.
+    pub reuse: bool,
     /// After this time the function's process is killed.
     pub timeout: Duration,
     /// The most that is sent of each of its output streams.

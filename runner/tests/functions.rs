@@ -10,7 +10,7 @@ use thaw_runner::{
     functions::{
         Answer, Deploy, DeployError, EventState, FunctionError, FunctionInfo, FunctionName,
         Functions, FunctionsConfig, FunctionsLimits, Invocation, InvokeError, LogQuery, Route,
-        VersionSpec,
+        VersionSpec, Way,
     },
     node::{
         LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, StartKind, StorageLock,
@@ -149,7 +149,7 @@ fn call(event: &str, qualifier: Option<&str>) -> Invocation {
         content_type: Some("text/plain".into()),
         client_context: None,
         event: Bytes::copy_from_slice(event.as_bytes()),
-        stream: false,
+        way: Way::Whole,
         start_within: Duration::from_secs(20),
     }
 }

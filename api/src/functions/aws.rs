@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use thaw_api_types::ErrorCode;
 use thaw_runner::{
-    functions::{Answer, Invocation},
+    functions::{Answer, Invocation, Way},
     node::vmm::protocol::Outcome,
 };
 
@@ -133,7 +133,7 @@ async fn invoke(
         content_type: Some("application/json".to_owned()),
         client_context,
         event,
-        stream: false,
+        way: Way::Whole,
         start_within: START_WITHIN,
     };
     if wanted == Wanted::Event {

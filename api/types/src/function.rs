@@ -347,6 +347,8 @@ pub enum InvokeMode {
     Sync,
     /// Later; the answer is the event's id.
     Async,
+    /// Now; the answer is what the function returns, piece by piece as it comes.
+    Stream,
 }
 
 /// An event that was queued.

@@ -33,6 +33,13 @@ impl FunctionClone {
     }
 }
 
+impl FunctionClone {
+    /// Whether it may serve another event after the next.
+    pub(crate) fn may_serve_more(&self, reuse: u32) -> bool {
+        self.served.saturating_add(1) < reuse
+    }
+}
+
 impl Drop for FunctionClone {
     fn drop(&mut self) {
         self.node.release(&self.lease.id);

@@ -19,7 +19,7 @@ use std::{
 use thaw_pool_manager::vmm::protocol::Outcome;
 use tokio::task::JoinSet;
 
-use super::{Answer, Functions, Invocation, InvokeError, event_turns::EventTurns};
+use super::{Answer, Functions, Invocation, InvokeError, Way, event_turns::EventTurns};
 use crate::{clock::now_ms, store::Entered};
 
 /// Events that are tried at once, of all functions; of one at most half as many, see [`EventTurns`].
@@ -136,7 +136,7 @@ impl Functions {
         }
         let function = self.0.registry.find(&call.function)?;
         let version = function.version(call.qualifier.as_deref())?;
-        super::invoke::check_kind(&version.spec.kind, false)?;
+        super::invoke::check_kind(&version.spec.kind, Way::Whole)?;
         let now = now_ms();
         let event = QueuedEvent {
             number: 0,
@@ -301,7 +301,7 @@ impl Functions {
             content_type: event.content_type.clone(),
             client_context: event.client_context.clone(),
             event: event.event.clone().into(),
-            stream: false,
+            way: Way::Whole,
             start_within: START_WITHIN,
         };
         let answered = self.invoke(call).await;

@@ -21,7 +21,7 @@ pub struct FunctionsLimits {
     pub event_bytes: usize,
     /// The largest result that is collected. Default 6 MiB.
     pub result_bytes: u64,
-    /// The largest response of a function of kind `http`, which is streamed. Default 1 GiB.
+    /// The largest answer that is streamed. Default 1 GiB.
     pub stream_bytes: u64,
     /// What is kept of each of an invocation's two log streams. Default 64 KiB.
     pub log_bytes: u64,

@@ -43,7 +43,7 @@ pub use connect::Connected;
 pub use error::{DeployError, FunctionError, InvokeError};
 pub use events::{EventState, QueuedEvent};
 pub use info::FunctionInfo;
-pub use invoke::{Answer, Invocation};
+pub use invoke::{Answer, Invocation, Way};
 pub use limits::FunctionsLimits;
 pub use logs::{InvocationLog, LogQuery};
 pub use names::{BadName, FunctionName};
