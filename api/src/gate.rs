@@ -14,7 +14,7 @@ use axum::{
 };
 use thaw_api_types::ErrorCode;
 
-use crate::{error::ApiError, listen::is_loopback, state::App};
+use crate::{error::ApiError, functions, listen::is_loopback, state::App};
 
 /// Who may be talked to.
 #[derive(Debug)]
@@ -97,6 +97,9 @@ fn is_same(origin: &str, host: &Authority) -> bool {
 pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
     match app.gate.check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
+        Err(error) if functions::is_aws_path(request.uri().path()) => {
+            functions::aws_refusal(&error)
+        }
         Err(error) => error.into_response(),
     }
 }

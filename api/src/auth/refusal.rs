@@ -12,7 +12,7 @@ use axum::{
 use thaw_api_types::ErrorCode;
 
 use super::{credential::is_websocket, db::ApiDbError};
-use crate::error::ApiError;
+use crate::{error::ApiError, functions};
 
 /// BandSox's code for closing a WebSocket of someone unknown.
 const CLOSE_UNAUTHORIZED: u16 = 4001;
@@ -75,6 +75,9 @@ impl From<Refusal> for ApiError {
 
 /// The answer, in the shape of the surface that was asked.
 pub(super) async fn answer(error: ApiError, request: Request) -> Response {
+    if functions::is_aws_path(request.uri().path()) {
+        return functions::aws_refusal(&error);
+    }
     if !request.uri().path().starts_with("/api/") {
         let is_unauthorized = error.code() == ErrorCode::Unauthorized;
         let mut response = error.into_response();

@@ -96,8 +96,8 @@ pub struct DeployFunctionRequest {
     /// What the VM can reach; only `none` so far.
     #[serde(default)]
     pub network: Network,
-    /// The code as standard base64, in a JSON body: a zip, tar or tar.gz of at most 50 MiB. In a form it is the
-    /// part `code` instead.
+    /// The code as standard base64, in a JSON body: a zip, tar or tar.gz. A JSON body has at most 16 MiB, so code
+    /// of more than 12 MiB comes in a form as the part `code`, which may have 50 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_base64: Option<String>,
 }
