@@ -14,7 +14,7 @@ use axum::{
 };
 use thaw_api_types::ErrorCode;
 
-use crate::{bandsox, error::ApiError, listen::is_loopback, state::App};
+use crate::{bandsox, error::ApiError, functions, listen::is_loopback, state::App};
 
 /// Who may be talked to.
 #[derive(Debug)]
@@ -99,6 +99,9 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
         Ok(()) => next.run(request).await,
         Err(error) if bandsox::is_ours(request.uri().path()) => {
             bandsox::Detail::from(error).into_response()
+        }
+        Err(error) if functions::is_aws_path(request.uri().path()) => {
+            functions::aws_refusal(&error)
         }
         Err(error) => error.into_response(),
     }

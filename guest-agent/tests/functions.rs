@@ -213,6 +213,76 @@ async fn one_that_was_cut_off_serves_no_other_event() {
 }
 
 #[tokio::test]
+async fn one_that_ran_out_of_memory_serves_no_other_event() {
+    let source = "def handle(event, context):\n    raise MemoryError('no room')\n";
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    let answered = function.invoke("1").await.unwrap();
+    assert_eq!(answered.outcome(), Outcome::Raised);
+    assert!(!answered.invoked.is_fit());
+    assert_eq!(json(&answered)["errorType"], "MemoryError");
+    let refused = function.invoke("2").await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::BadRequest);
+}
+
+#[tokio::test]
+async fn what_a_generator_or_a_command_yields_is_seen_before_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("seen");
+    let path = seen.to_str().unwrap();
+    // Each goes on once its first piece has been seen.
+    let source = format!(
+        "import os, time\n\
+        def handle(event, context):\n\
+        \x20   yield {{'first': event}}\n\
+        \x20   while event and not os.path.exists('{path}'): time.sleep(0.01)\n\
+        \x20   yield 'then'\n"
+    );
+    let python = loaded(python("app.handle"), "app.py", &source).await;
+    let source = format!(
+        "#!/bin/sh\necho '{{\"first\": 1}}'; until [ -e {path} ]; do :; done; printf then\n"
+    );
+    let command = loaded(command(&["./run"]), "run", &source).await;
+    for function in [&python, &command] {
+        let mut pieces = Vec::new();
+        let mut see = |piece: &[u8]| {
+            pieces.push(piece.to_vec());
+            std::fs::write(&seen, "").unwrap();
+        };
+        let answered = function.invoke_in_pieces("1", &mut see).await.unwrap();
+        assert_eq!(answered.outcome(), Outcome::Returned, "{answered:?}");
+        assert_eq!(answered.result, b"{\"first\": 1}\nthen");
+        assert_eq!(pieces.len(), 2, "{pieces:?}");
+        std::fs::remove_file(&seen).unwrap();
+    }
+    // Whoever does not ask for pieces gets the whole.
+    let whole = python.invoke("0").await.unwrap();
+    assert_eq!(whole.result, b"{\"first\": 0}\nthen");
+    assert_eq!(whole.content_type.as_deref(), Some("application/x-ndjson"));
+}
+
+#[tokio::test]
+async fn what_is_logged_at_a_level_that_was_set_is_in_the_log() {
+    let source = "import logging\n\
+        logger = logging.getLogger()\n\
+        logger.setLevel(logging.INFO)\n\
+        def handle(event, context):\n\
+        \x20   logger.info('hello %s', event)\n\
+        \x20   logging.getLogger('other').debug('not this')\n";
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    let answered = function.invoke("1").await.unwrap();
+    let log = answered.log();
+    assert!(
+        log.starts_with("[INFO]\t") && log.ends_with("Z\tr-1\thello 1\n"),
+        "{log}"
+    );
+    let source = "import logging\n\
+        logging.basicConfig(level=logging.INFO, format='mine %(message)s')\n\
+        def handle(event, context): logging.info('hello')\n";
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    assert_eq!(function.invoke("1").await.unwrap().log(), "mine hello\n");
+}
+
+#[tokio::test]
 async fn large_binary_events_come_back_whole_and_a_flood_of_log_is_cut() {
     let source = "def handle(event, context):\n\
         \x20   print('x' * 10000000)\n\

@@ -243,3 +243,38 @@ async fn a_result_that_breaks_off_is_an_error() {
     assert_eq!(answered.outcome(), Outcome::Raised, "{answered:?}");
     assert_eq!(value(&answered)["errorType"], "Handler.Gone");
 }
+
+#[tokio::test]
+async fn a_streaming_response_is_seen_before_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("seen");
+    let path = seen.to_str().unwrap();
+    let function = loaded(&format!(
+        "import time\n\
+        def pieces():\n\
+        \x20   yield b'first '\n\
+        \x20   while not os.path.exists('{path}'): time.sleep(0.01)\n\
+        \x20   yield b'then'\n\
+        while True:\n\
+        \x20   at, _, _ = event()\n\
+        \x20   status, _, _ = call('POST', at + '/response', pieces(), content_type='text/plain', \
+        Lambda_Runtime_Function_Response_Mode='streaming')\n\
+        \x20   assert status == 202, status\n"
+    ))
+    .await;
+    for _ in 0..2 {
+        let mut pieces = Vec::new();
+        let mut see = |piece: &[u8]| {
+            pieces.push(piece.to_vec());
+            std::fs::write(&seen, "").unwrap();
+        };
+        let answered = function.invoke_in_pieces("1", &mut see).await.unwrap();
+        assert_eq!(answered.outcome(), Outcome::Returned, "{answered:?}");
+        assert_eq!(pieces, [b"first ".to_vec(), b"then".to_vec()]);
+        assert_eq!(answered.content_type.as_deref(), Some("text/plain"));
+        std::fs::remove_file(&seen).unwrap();
+    }
+    std::fs::write(&seen, "").unwrap();
+    let whole = function.invoke("1").await.unwrap();
+    assert_eq!(whole.result, b"first then");
+}

@@ -51,6 +51,8 @@ pub(crate) fn agent_request(request: InvokeRequest) -> (Request, Rest) {
         timeout_ms: u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX),
         log_limit_bytes: request.log_limit_bytes,
         result_limit_bytes: request.result_limit_bytes,
+        reuse: request.reuse,
+        pieces: request.pieces,
         rehearsal: false,
     };
     (Request::Invoke(invoke), rest)
@@ -136,6 +138,7 @@ async fn serve(
             leased.end_now();
             let invoked = Invoked {
                 outcome: Outcome::TimedOut,
+                out_of_memory: false,
                 log_truncated: false,
                 timings: GuestTimings::default(),
             };
@@ -249,6 +252,8 @@ mod tests {
             client_context: None,
             event: Bytes::copy_from_slice(event),
             more: false,
+            pieces: false,
+            reuse: false,
             timeout: Duration::from_secs(1),
             log_limit_bytes: 1,
             result_limit_bytes: 1,

@@ -62,7 +62,8 @@ pub use node::{
 };
 pub use node_db::NodeDbError;
 pub use node_functions::{
-    BakeFunction, CodeStream, FunctionSpec, InvokeEvent, InvokeHandle, InvokeRequest, NodeFunctions,
+    BakeFunction, CodeStream, FunctionSpec, InvokeEvent, InvokeHandle, InvokeRequest,
+    NodeFunctions, Shortage,
 };
 pub use node_snapshots::{
     BadSnapshotId, Fork, NodeSnapshots, SnapshotError, SnapshotId, SnapshotInfo, StoredSnapshot,

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use thaw_image::ProgressSink;
+use tokio::sync::watch;
 
 use crate::{
     BakeFunction, ExecError, InvokeHandle, InvokeRequest, LeaseError, LeaseId, LocalNode,
-    NodeFunctions, TemplateInfo,
+    NodeFunctions, Shortage, TemplateInfo,
     invoke::{agent_request, pump},
 };
 
@@ -18,6 +19,10 @@ impl NodeFunctions for LocalNode {
     ) -> Result<TemplateInfo, LeaseError> {
         let pool = self.pools.find_or_bake_function(request, progress).await?;
         Ok(self.template_info(&pool.template().manifest).await)
+    }
+
+    fn shortage(&self) -> watch::Receiver<Shortage> {
+        self.budget.shortage()
     }
 
     async fn invoke(

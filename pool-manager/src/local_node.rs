@@ -77,7 +77,7 @@ pub struct LocalNode {
     pub(crate) leases: Leases,
     kept: KeptVms,
     pub(crate) snapshots: SnapshotStore,
-    budget: Arc<Budget>,
+    pub(crate) budget: Arc<Budget>,
     counters: Arc<Counters>,
     engine_reason: String,
     memory: NodeMemory,

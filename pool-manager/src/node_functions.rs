@@ -17,7 +17,10 @@ use thaw_vmm::{
     Shape,
     protocol::{FunctionKind, Invoked, ResultHead},
 };
-use tokio::{io::AsyncRead, sync::mpsc};
+use tokio::{
+    io::AsyncRead,
+    sync::{mpsc, watch},
+};
 
 use crate::{ExecError, ExecTimings, LeaseError, LeaseId, TemplateInfo};
 
@@ -39,6 +42,10 @@ pub trait NodeFunctions: Send + Sync + fmt::Debug + 'static {
         progress: &ProgressSink,
     ) -> Result<TemplateInfo, LeaseError>;
 
+    /// What those in need of room lack, now and whenever it changes, so that whoever holds leases that it could
+    /// do without gives them back.
+    fn shortage(&self) -> watch::Receiver<Shortage>;
+
     /// Gives an event to the function in a leased clone. The first one wakes the clone.
     ///
     /// A function serves one event at a time in a clone. Dropping the handle ends the function's process, and
@@ -48,6 +55,15 @@ pub trait NodeFunctions: Send + Sync + fmt::Debug + 'static {
         lease: &LeaseId,
         request: InvokeRequest,
     ) -> Result<InvokeHandle, ExecError>;
+}
+
+/// What is needed beyond what is free, or will be as spares are given up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shortage {
+    /// VMMs.
+    pub vmms: u32,
+    /// Memory for VMs.
+    pub memory_mib: u64,
 }
 
 /// A function to freeze.
@@ -103,6 +119,10 @@ pub struct InvokeRequest {
     pub event: Bytes,
     /// More follows through [`InvokeHandle::input`]. Only for functions of kind `http`, which take requests as they are.
     pub more: bool,
+    /// A result that comes piece by piece is handed on so; else it is gathered in the guest.
+    pub pieces: bool,
+    /// Another event may follow in this clone, so it is found out whether it is fit for one.
+    pub reuse: bool,
     /// After this time the function's process is killed.
     pub timeout: Duration,
     /// The most that is sent of each of its output streams.

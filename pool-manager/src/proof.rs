@@ -199,6 +199,8 @@ fn nothing_to_do() -> Invoke {
         timeout_ms: FUNCTION_TIMEOUT_MS,
         log_limit_bytes: 1024,
         result_limit_bytes: 4096,
+        reuse: false,
+        pieces: false,
         rehearsal: true,
     }
 }

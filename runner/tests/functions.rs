@@ -10,7 +10,7 @@ use thaw_runner::{
     functions::{
         Answer, Deploy, DeployError, EventState, FunctionError, FunctionInfo, FunctionName,
         Functions, FunctionsConfig, FunctionsLimits, Invocation, InvokeError, LogQuery, Route,
-        VersionSpec,
+        VersionSpec, Way,
     },
     node::{
         LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, StartKind, StorageLock,
@@ -24,6 +24,7 @@ use thaw_runner::{
 
 struct World {
     functions: Functions,
+    images: Arc<ImageStore>,
     node: Arc<dyn Node>,
     engine: FakeEngine,
     folder: TempDir,
@@ -35,23 +36,28 @@ impl World {
     }
 
     async fn open(folder: TempDir) -> Self {
+        Self::open_with(folder, NodeLimits::default()).await
+    }
+
+    async fn open_with(folder: TempDir, limits: NodeLimits) -> Self {
         let engine = FakeEngine::default();
         let storage = StorageLock::take(folder.path()).unwrap();
         let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
         if images.find("tiny").is_none() {
-            add_image(&images, folder.path()).await;
+            add_image(&images, folder.path(), "tiny").await;
         }
+        let images = Arc::new(images);
         let config = NodeConfig {
             storage,
             engine: Arc::new(engine.clone()),
             engine_reason: "a test asked for it".to_owned(),
-            images: Arc::new(images),
+            images: Arc::clone(&images),
             kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
             memory: MemorySetup::file("fake VMMs have no userfaultfd"),
             limits: NodeLimits {
                 scratch_bytes: 64 << 20,
                 disk_reserve_bytes: 0,
-                ..NodeLimits::default()
+                ..limits
             },
         };
         let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());
@@ -68,6 +74,7 @@ impl World {
             functions: Functions::open(Arc::clone(&node), store, config)
                 .await
                 .unwrap(),
+            images,
             node,
             engine,
             folder,
@@ -142,7 +149,7 @@ fn call(event: &str, qualifier: Option<&str>) -> Invocation {
         content_type: Some("text/plain".into()),
         client_context: None,
         event: Bytes::copy_from_slice(event.as_bytes()),
-        stream: false,
+        way: Way::Whole,
         start_within: Duration::from_secs(20),
     }
 }
@@ -157,13 +164,14 @@ fn archive(text: &str) -> Bytes {
     tar.into_inner().unwrap().into()
 }
 
-async fn add_image(images: &ImageStore, folder: &Path) {
+/// Adds an image by the name `tiny` that holds a text.
+async fn add_image(images: &ImageStore, folder: &Path, text: &str) {
     let path = folder.join("rootfs.tar");
     let mut tar = tar::Builder::new(File::create(&path).unwrap());
     let mut header = tar::Header::new_ustar();
-    header.set_size(4);
+    header.set_size(text.len() as u64);
     header.set_mode(0o644);
-    tar.append_data(&mut header, "etc/name", &b"tiny"[..])
+    tar.append_data(&mut header, "etc/name", text.as_bytes())
         .unwrap();
     tar.into_inner().unwrap().flush().unwrap();
     let options = AddOptions {
@@ -328,6 +336,29 @@ async fn a_template_that_somebody_removed_is_baked_again() {
 }
 
 #[tokio::test]
+async fn a_version_stays_with_its_image_when_the_images_name_leads_elsewhere() {
+    let world = World::new().await;
+    let first = world.deploy(spec(), "1").await.unwrap().newest;
+    let digest = &first.image_digest;
+    assert!(world.images.find(digest).is_some(), "{digest}");
+    add_image(&world.images, world.folder.path(), "another").await;
+    let second = world.deploy(spec(), "1").await.unwrap().newest;
+    assert_eq!((first.number, second.number), (1, 2));
+    assert_ne!(first.image_digest, second.image_digest);
+    // The first one's template is gone: it is baked again, of the image that the version has.
+    world.node.remove_template(&first.template()).await.unwrap();
+    let answer = world.functions.invoke(call("x", Some("1"))).await.unwrap();
+    assert_eq!(answer.version, 1);
+    let templates = world.node.templates().await;
+    let versions = world.functions.versions("f").unwrap();
+    let of = |id| templates.iter().find(|template| template.id == id);
+    let baked = of(versions[0].template()).unwrap();
+    assert_eq!(baked.image, first.image_digest);
+    assert_eq!(world.deploy(spec(), "1").await.unwrap().newest.number, 2);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_clone_is_reused_as_often_as_was_asked_for_and_never_after_doubt() {
     let world = World::new().await;
     let spec = VersionSpec { reuse: 3, ..spec() };
@@ -348,6 +379,40 @@ async fn a_clone_is_reused_as_often_as_was_asked_for_and_never_after_doubt() {
     ];
     let expected = expected.map(|(nth, reused)| (format!("served {nth}"), reused));
     assert_eq!(served, expected);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_clone_that_waits_to_be_used_again_gives_way_when_another_function_needs_its_room() {
+    // Room for one VM with a little to spare.
+    let limits = NodeLimits {
+        memory_mib: 200,
+        ..NodeLimits::default()
+    };
+    let world = World::open_with(tempfile::tempdir().unwrap(), limits).await;
+    let spec = VersionSpec {
+        reuse: 100,
+        min_warm: 0,
+        ..spec()
+    };
+    world.deploy(spec.clone(), "1").await.unwrap();
+    world.invoke("a").await.unwrap();
+    assert_eq!(world.invoke("b").await.unwrap().start, StartKind::Reused);
+    let other = Deploy {
+        name: FunctionName::new("g").unwrap(),
+        spec,
+        code: Some(archive("2")),
+    };
+    let deployed = world.functions.deploy(other, ProgressSink::none()).await;
+    deployed.unwrap();
+    let answer = Invocation {
+        function: "g".into(),
+        ..call("c", None)
+    };
+    let answer = world.functions.invoke(answer).await.unwrap();
+    assert_eq!(&answer.result[..], b"c");
+    // And back again.
+    assert_eq!(&world.invoke("d").await.unwrap().result[..], b"d");
     world.close().await;
 }
 
@@ -462,6 +527,38 @@ async fn a_queued_event_is_served_and_one_that_goes_wrong_three_times_is_dead() 
         world.functions.event("f", "id-raise").await,
         Err(FunctionError::NoEvent(_))
     ));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_event_that_was_taken_is_never_replaced_by_another_with_its_id() {
+    let world = World::new().await;
+    world.deploy(spec(), "1").await.unwrap();
+    let other = Deploy {
+        name: FunctionName::new("g").unwrap(),
+        spec: spec(),
+        code: Some(archive("1")),
+    };
+    let deployed = world.functions.deploy(other, ProgressSink::none()).await;
+    deployed.unwrap();
+    let named = |function: &str, event: &str| Invocation {
+        function: function.to_owned(),
+        request_id: "same".to_owned(),
+        ..call(event, None)
+    };
+    for call in [named("f", "one"), named("g", "two"), named("f", "one")] {
+        world.functions.enqueue(call).await.unwrap();
+    }
+    let taken = world.functions.enqueue(named("f", "three")).await;
+    assert!(matches!(taken, Err(InvokeError::IdTaken(_))), "{taken:?}");
+    for (function, result) in [("f", b"one"), ("g", b"two")] {
+        let event = async || world.functions.event(function, "same").await.unwrap();
+        let done = async || event().await.state == EventState::Done;
+        world.until("it is done", done).await;
+        assert_eq!(event().await.result.as_deref(), Some(&result[..]));
+        let listed = world.functions.events(function, EventState::Done, 10).await;
+        assert_eq!(listed.unwrap().len(), 1);
+    }
     world.close().await;
 }
 

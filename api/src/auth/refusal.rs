@@ -14,6 +14,7 @@ use super::{credential::is_websocket, db::ApiDbError};
 use crate::{
     bandsox::{self, Detail},
     error::ApiError,
+    functions,
 };
 
 /// BandSox's code for closing a WebSocket of someone unknown.
@@ -77,6 +78,9 @@ impl From<Refusal> for ApiError {
 
 /// The answer, in the shape of the surface that was asked.
 pub(super) async fn answer(error: ApiError, request: Request) -> Response {
+    if functions::is_aws_path(request.uri().path()) {
+        return functions::aws_refusal(&error);
+    }
     if !bandsox::is_ours(request.uri().path()) {
         let is_unauthorized = error.code() == ErrorCode::Unauthorized;
         let mut response = error.into_response();

@@ -85,6 +85,9 @@ pub(crate) fn invoke(error: &InvokeError) -> ApiError {
         InvokeError::Lease(error) => lease(error),
         InvokeError::Rebake(error) => deploy(error),
         InvokeError::Exec(error) => exec(error),
+        InvokeError::IdTaken(_) => {
+            of(ErrorCode::FunctionEventIdTaken).hint("give every event an id of its own, or none")
+        }
         InvokeError::WrongKind(_) => of(ErrorCode::FunctionWrongKind),
     }
 }

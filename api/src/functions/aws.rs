@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use thaw_api_types::ErrorCode;
 use thaw_runner::{
-    functions::{Answer, Invocation},
+    functions::{Answer, Invocation, Way},
     node::vmm::protocol::Outcome,
 };
 
@@ -133,7 +133,7 @@ async fn invoke(
         content_type: Some("application/json".to_owned()),
         client_context,
         event,
-        stream: false,
+        way: Way::Whole,
         start_within: START_WITHIN,
     };
     if wanted == Wanted::Event {
@@ -222,6 +222,17 @@ fn respond(answer: Answer, tail: bool) -> Response {
     response
 }
 
+/// Whether a path is one of AWS's, where errors have AWS's shape whoever refuses.
+pub(crate) fn is_aws_path(path: &str) -> bool {
+    path.starts_with("/2015-03-31/")
+}
+
+/// A refusal from before the route, in AWS's shape.
+pub(crate) fn aws_refusal(error: &ApiError) -> Response {
+    // Without an id, where the kernel gives no random numbers.
+    refuse(&request_id::new().unwrap_or_default(), error)
+}
+
 /// An error in AWS's shape; `hint` has no place there and joins the message.
 fn refuse(id: &str, error: &ApiError) -> Response {
     let detail = error.body().error;
@@ -263,6 +274,9 @@ fn kind_of(code: ErrorCode, status: StatusCode) -> (&'static str, StatusCode) {
         | ErrorCode::PoolFull
         | ErrorCode::TooManyRequests
         | ErrorCode::NodeFull => ("TooManyRequestsException", StatusCode::TOO_MANY_REQUESTS),
+        // A key that is unknown, expired or not sent, and one without the scope: as AWS tells them.
+        ErrorCode::Unauthorized => ("UnrecognizedClientException", StatusCode::FORBIDDEN),
+        _ if status == StatusCode::FORBIDDEN => ("AccessDeniedException", status),
         _ if status.is_server_error() => ("ServiceException", status),
         _ => ("InvalidParameterValueException", StatusCode::BAD_REQUEST),
     }

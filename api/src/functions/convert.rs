@@ -120,6 +120,7 @@ pub(super) fn version(version: &functions::Version) -> FunctionVersion {
         max_warm: spec.max_warm,
         idle_ms: millis(spec.idle),
         reuse: spec.reuse,
+        image_digest: version.image_digest.clone(),
         code_sha256: version.code_digest.clone(),
         code_bytes: version.code_bytes,
         template: version.template().to_string(),

@@ -14,11 +14,11 @@ use thaw_api_types::{
     invoke_headers as names,
 };
 use thaw_runner::{
-    functions::{Answer, Invocation},
+    functions::{Answer, Invocation, Way},
     node::vmm::protocol::Outcome,
 };
 
-use super::request_id::request_id;
+use super::{request_id::request_id, stream};
 use crate::{
     auth::{Identity, Who},
     body::{Parameters, media_type, read, too_large},
@@ -49,6 +49,10 @@ pub(super) fn turn_of(identity: Option<&Identity>) -> String {
 /// `x-thaw-function-error` says `raised`, `restore_failed`, `timed_out`, `ended` or `result_too_large`, and the body
 /// describes it (`errorType`, `errorMessage`, `stackTrace`). A caller that hangs up ends the function in the middle of its
 /// event.
+///
+/// With `mode=stream` the answer comes in pieces as the function makes them: what a `command` writes, what a python generator
+/// yields, and a `lambda` runtime's streaming response. One that goes wrong after its first piece is cut off: the connection
+/// ends without the body's end, and the log says why.
 #[utoipa::path(
     post,
     path = "/v1/functions/{name}/invoke",
@@ -102,7 +106,11 @@ pub(crate) async fn invoke(
         content_type,
         client_context: None,
         event,
-        stream: false,
+        way: if query.mode == InvokeMode::Stream {
+            Way::Pieces
+        } else {
+            Way::Whole
+        },
         start_within: START_WITHIN,
     };
     if query.mode == InvokeMode::Async {
@@ -110,6 +118,9 @@ pub(crate) async fn invoke(
         let queued = app.functions.enqueue(call).await;
         queued.map_err(|error| failure::invoke(&error))?;
         return Ok((StatusCode::ACCEPTED, Json(QueuedFunctionEvent { id })).into_response());
+    }
+    if query.mode == InvokeMode::Stream {
+        return stream::answer(&app, call).await;
     }
     match app.functions.invoke(call).await {
         Ok(answer) => Ok(respond(answer, arrived)),
@@ -163,7 +174,7 @@ pub(super) fn start(kind: StartKind) -> &'static str {
     }
 }
 
-fn error_word(outcome: Outcome) -> Option<&'static str> {
+pub(super) fn error_word(outcome: Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Returned => None,
         Outcome::Raised => Some("raised"),

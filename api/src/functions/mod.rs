@@ -10,6 +10,7 @@ mod list;
 mod logs;
 mod proxy;
 mod request_id;
+mod stream;
 
 pub(crate) use aliases::*;
 pub(crate) use aws::*;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use thaw_api_types::{ErrorBody, ErrorCode, invoke_headers as names};
-use thaw_runner::functions::Invocation;
+use thaw_runner::functions::{Invocation, Way};
 
 use super::{
     invoke::{START_WITHIN, start, turn_of},
@@ -79,7 +79,7 @@ pub(crate) async fn http(
         content_type: None,
         client_context: None,
         event: Bytes::new(),
-        stream: true,
+        way: Way::Connection,
         start_within: START_WITHIN,
     };
     let request = inward(request, &target.path, query.as_deref())?;

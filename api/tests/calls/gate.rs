@@ -60,3 +60,21 @@ async fn its_own_page_and_plain_programs_are_let_in() {
     }
     world.close().await;
 }
+
+#[tokio::test]
+async fn clients_of_aws_are_turned_away_in_the_shape_that_they_read() {
+    let world = World::new().await;
+    let request = world.request("POST", "/2015-03-31/functions/f/invocations");
+    let foreign = request.header("origin", "http://evil.example");
+    let foreign = foreign.send().await.unwrap();
+    assert_eq!(foreign.status(), 403);
+    assert_eq!(
+        foreign.headers()["x-amzn-errortype"],
+        "AccessDeniedException"
+    );
+    assert!(foreign.headers().contains_key("x-amzn-requestid"));
+    let body: serde_json::Value = foreign.json().await.unwrap();
+    assert_eq!(body["Type"], "User");
+    assert!(body["Message"].as_str().unwrap().contains("origin"));
+    world.close().await;
+}

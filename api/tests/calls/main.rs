@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod events;
+mod functions;
 mod gate;
 mod hang_up;
 mod metrics;

@@ -92,7 +92,10 @@ impl World {
         let store = Store::open(&folder.path().join("runner.db")).unwrap();
         let config = FunctionsConfig {
             folder: folder.path().join("functions"),
-            limits: FunctionsLimits::default(),
+            limits: FunctionsLimits {
+                retry_pause: Duration::from_millis(5),
+                ..FunctionsLimits::default()
+            },
         };
         let functions = Functions::open(Arc::clone(&node), store.clone(), config).await;
         let runner = Runner::open(node, store, RunnerLimits::default());

@@ -38,6 +38,14 @@ async fn authentication_is_turned_on_and_off_while_the_service_runs() {
     }
     let answer = server.ask(Method::GET, "/metrics").send().await.unwrap();
     assert_eq!(answer.status(), 401);
+    // Clients of AWS read another shape.
+    let invoke = server.ask(Method::POST, "/2015-03-31/functions/f/invocations");
+    let answer = invoke.send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+    let kind = &answer.headers()["x-amzn-errortype"];
+    assert_eq!(kind, "UnrecognizedClientException");
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["Type"], "User");
 
     assert!(db.disable_auth().unwrap());
     assert_eq!(server.get("/v1/vms", "anything").await, 200);

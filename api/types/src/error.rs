@@ -237,6 +237,8 @@ error_codes! {
     FunctionVersionNotFound = "function_version_not_found", 404;
     /// The function has no such event.
     FunctionEventNotFound = "function_event_not_found", 404;
+    /// The function has another event with that id.
+    FunctionEventIdTaken = "function_event_id_taken", 409;
     /// The newest version, or one that an alias leads to.
     FunctionVersionInUse = "function_version_in_use", 409;
     /// The alias has led nowhere else.

@@ -96,8 +96,8 @@ pub struct DeployFunctionRequest {
     /// What the VM can reach; only `none` so far.
     #[serde(default)]
     pub network: Network,
-    /// The code as standard base64, in a JSON body: a zip, tar or tar.gz of at most 50 MiB. In a form it is the
-    /// part `code` instead.
+    /// The code as standard base64, in a JSON body: a zip, tar or tar.gz. A JSON body has at most 16 MiB, so code
+    /// of more than 12 MiB comes in a form as the part `code`, which may have 50 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_base64: Option<String>,
 }
@@ -210,6 +210,9 @@ pub struct FunctionVersion {
     pub port: Option<u16>,
     /// The image as it was named.
     pub image: String,
+    /// The digest of the image that the name led to; the version stays with it.
+    #[serde(default)]
+    pub image_digest: String,
     /// The names of the variables of its environment; their values are not told.
     pub env: Vec<String>,
     /// The VM's CPUs.
@@ -344,6 +347,8 @@ pub enum InvokeMode {
     Sync,
     /// Later; the answer is the event's id.
     Async,
+    /// Now; the answer is what the function returns, piece by piece as it comes.
+    Stream,
 }
 
 /// An event that was queued.

@@ -107,6 +107,12 @@ pub struct Invoke {
     pub log_limit_bytes: u64,
     /// The largest result; a larger one is an error of the function.
     pub result_limit_bytes: u64,
+    /// Another event may follow, so it is told whether the machine is fit for one.
+    #[serde(default)]
+    pub reuse: bool,
+    /// A result that comes piece by piece is sent so; else it is gathered first.
+    #[serde(default)]
+    pub pieces: bool,
     /// The event goes the way of an event as far as nothing of the user's notices, and comes back: for a proof
     /// alone. Of a function that has no process to ask, nothing comes back.
     #[serde(default)]
@@ -119,6 +125,9 @@ pub struct ResultHead {
     /// Its media type, where the function's kind says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
+    /// It is the description of an error.
+    #[serde(default)]
+    pub is_error: bool,
 }
 
 /// How an invocation ended; it follows all of its log and result.
@@ -126,6 +135,9 @@ pub struct ResultHead {
 pub struct Invoked {
     /// What came of it.
     pub outcome: Outcome,
+    /// Memory ran out on the way, so nothing in the machine may be trusted with another event.
+    #[serde(default)]
+    pub out_of_memory: bool,
     /// More was logged than was allowed; the rest was thrown away.
     pub log_truncated: bool,
     /// Where the time went inside the guest.
@@ -149,6 +161,14 @@ pub enum Outcome {
     Ended(ExitStatus),
     /// Its result is larger than was allowed.
     ResultTooLarge,
+}
+
+impl Invoked {
+    /// Whether the function may serve another event.
+    #[must_use]
+    pub fn is_fit(&self) -> bool {
+        self.outcome.is_fit() && !self.out_of_memory
+    }
 }
 
 impl Outcome {

@@ -69,8 +69,13 @@ pub(super) async fn run(
         .map_err(|error| OperationError::launch(&error, name, &load.folder))?;
     // What comes out is what went in, as far as anybody can tell.
     let content_type = invoke.content_type.clone();
-    host.output
-        .json(FrameKind::ResultHead, &ResultHead { content_type })?;
+    host.output.json(
+        FrameKind::ResultHead,
+        &ResultHead {
+            content_type,
+            is_error: false,
+        },
+    )?;
     let running = Running {
         subject: Subject::Child(child),
         streams,
@@ -86,7 +91,7 @@ pub(super) async fn run(
         ExitStatus::Exited(0) => Outcome::Returned,
         status => Outcome::Ended(status),
     };
-    Ok((outcome, exit.stderr_truncated))
+    Ok(Served::new(outcome, exit.stderr_truncated))
 }
 
 fn request_env(invoke: &Invoke) -> Vec<(String, String)> {

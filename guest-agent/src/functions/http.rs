@@ -123,5 +123,5 @@ pub(super) async fn carry(
         }
     };
     process.forward_rest(&mut scratch, host.output)?;
-    Ok((outcome, process.is_truncated()))
+    Ok(Served::new(outcome, process.is_truncated()))
 }

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use super::{
     attend::{HostSide, Turn},
     command, http,
-    lambda::{Runtime, Told},
+    lambda::{Piece, Pieces, Runtime, Told},
     loaded::{Loaded, Server},
-    message::{Answer, Ask, EventHead, NoAnswer},
+    memory,
+    message::{Answer, Ask, EventHead, NoAnswer, Said},
     resident::Talk,
 };
 use crate::{
@@ -25,8 +26,25 @@ use crate::{
 /// The largest event; the host's own limit is far below it.
 const MAX_EVENT_BYTES: usize = 64 << 20;
 
-/// What came of an event, and whether its log was cut.
-pub(super) type Served = (Outcome, bool);
+/// What came of an event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Served {
+    pub(super) outcome: Outcome,
+    /// Its log was cut.
+    pub(super) truncated: bool,
+    /// The function says that memory ran out.
+    pub(super) out_of_memory: bool,
+}
+
+impl Served {
+    pub(super) fn new(outcome: Outcome, truncated: bool) -> Self {
+        Self {
+            outcome,
+            truncated,
+            out_of_memory: false,
+        }
+    }
+}
 
 /// Gives the function an event; how it ended is sent as the last frame.
 ///
@@ -56,10 +74,10 @@ pub(crate) async fn invoke(
     };
     let limits = Limits::new(Some(invoke.timeout_ms));
     let mut host = HostSide { input, output };
-    let (outcome, log_truncated) = match &mut loaded.server {
+    let served = match &mut loaded.server {
         // A program, a runtime or a server would notice.
         Server::Command { .. } | Server::Lambda(_) | Server::Http { .. } if invoke.rehearsal => {
-            (Outcome::Returned, false)
+            Served::new(Outcome::Returned, false)
         }
         Server::Resident(_) => resident(&mut loaded, &invoke, &event, &mut host, limits).await?,
         Server::Command { argv } => {
@@ -82,20 +100,25 @@ pub(crate) async fn invoke(
     };
     // What a function does after a thaw is still to be done when only the way was tried.
     loaded.restored &= invoke.rehearsal;
-    if outcome.is_fit() {
-        *held = Some(loaded);
-    } else {
-        drop(loaded);
-    }
+    let kills = match invoke.reuse {
+        true => memory::kills(),
+        false => loaded.kills,
+    };
     let invoked = Invoked {
-        outcome,
-        log_truncated,
+        outcome: served.outcome,
+        out_of_memory: served.out_of_memory || kills != loaded.kills,
+        log_truncated: served.truncated,
         timings: GuestTimings {
             wake_us,
             spawn_us: 0,
             run_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         },
     };
+    if invoked.is_fit() {
+        *held = Some(loaded);
+    } else {
+        drop(loaded);
+    }
     Ok(host.output.finish(FrameKind::Invoked, &invoked).await?)
 }
 
@@ -130,7 +153,7 @@ async fn resident(
     limits: Limits,
 ) -> Result<Served, OperationError> {
     let Server::Resident(resident) = &mut loaded.server else {
-        return Ok((Outcome::Ended(ExitStatus::Exited(1)), false));
+        return Ok(Served::new(Outcome::Ended(ExitStatus::Exited(1)), false));
     };
     let head = EventHead {
         request_id: &invoke.request_id,
@@ -141,6 +164,7 @@ async fn resident(
         content_type: invoke.content_type.as_deref(),
         client_context: invoke.client_context.as_deref(),
         result_limit: invoke.result_limit_bytes,
+        pieces: invoke.pieces,
         restored: loaded.restored && !invoke.rehearsal,
     };
     let ask = if invoke.rehearsal {
@@ -158,21 +182,55 @@ async fn resident(
             Turn::Heard(()) | Turn::TimedOut => Turn::TimedOut,
         };
     }
+    let mut has_begun = false;
+    let mut left = invoke.result_limit_bytes;
+    while let Turn::Heard(Ok(Said {
+        answer: Answer::Piece,
+        head,
+        body,
+    })) = turn
+    {
+        if !has_begun {
+            send_head(head.content_type, host.output)?;
+            has_begun = true;
+        }
+        left = left.saturating_sub(body.len() as u64);
+        send_pieces(&body, host.output).await?;
+        turn = resident.next(left, host, limits).await?;
+    }
+    let out_of_memory = matches!(&turn, Turn::Heard(Ok(said)) if said.answer == Answer::Raised
+        && memory::is_told(&said.body));
     let truncated = resident.process.is_truncated();
-    Ok((settle(turn, host.output).await?, truncated))
+    Ok(Served {
+        outcome: settle(turn, has_begun, host.output).await?,
+        truncated,
+        out_of_memory,
+    })
 }
 
-/// Sends the result, if there is one.
-async fn settle(turn: Talk, output: &mut WireWriter) -> Result<Outcome, OperationError> {
+/// Sends the result, if there is one and it has not been sent in pieces.
+async fn settle(
+    turn: Talk,
+    has_begun: bool,
+    output: &mut WireWriter,
+) -> Result<Outcome, OperationError> {
     Ok(match turn {
         Turn::Heard(Ok(said)) => {
             let outcome = match said.answer {
                 Answer::Result => Outcome::Returned,
                 Answer::Raised => Outcome::Raised,
                 Answer::RestoreFailed => Outcome::RestoreFailed,
-                Answer::Ready | Answer::Failed => Outcome::Ended(ExitStatus::Exited(1)),
+                Answer::Ready | Answer::Failed | Answer::Piece => {
+                    Outcome::Ended(ExitStatus::Exited(1))
+                }
             };
-            send_result(said.head.content_type, &said.body, output).await?;
+            if !has_begun {
+                let head = ResultHead {
+                    content_type: said.head.content_type,
+                    is_error: outcome != Outcome::Returned,
+                };
+                send_result(&head, &said.body, output).await?;
+            }
             outcome
         }
         Turn::Heard(Err(NoAnswer::TooLarge)) => Outcome::ResultTooLarge,
@@ -197,7 +255,12 @@ async fn lambda(
         .invoke(function, invoke, event, host, limits)
         .await?;
     let json = || Some("application/json".to_owned());
+    let out_of_memory = matches!(&turn, Turn::Heard(Told::Raised(error)) if memory::is_told(error));
     let (outcome, content_type, result) = match turn {
+        Turn::Heard(Told::Begun {
+            content_type,
+            pieces,
+        }) => return stream(runtime, content_type, pieces, host, limits).await,
         Turn::Heard(Told::Returned {
             content_type,
             result,
@@ -210,19 +273,73 @@ async fn lambda(
     };
     match outcome {
         Outcome::Returned | Outcome::Raised | Outcome::RestoreFailed => {
-            send_result(content_type, &result, host.output).await?;
+            let head = ResultHead {
+                content_type,
+                is_error: outcome != Outcome::Returned,
+            };
+            send_result(&head, &result, host.output).await?;
         }
         Outcome::TimedOut | Outcome::Ended(_) | Outcome::ResultTooLarge => {}
     }
-    Ok((outcome, runtime.process.is_truncated()))
+    Ok(Served {
+        out_of_memory,
+        ..Served::new(outcome, runtime.process.is_truncated())
+    })
+}
+
+/// Hands on a runtime's result piece by piece.
+async fn stream(
+    runtime: &mut Runtime,
+    content_type: Option<String>,
+    mut pieces: Pieces,
+    host: &mut HostSide<'_>,
+    limits: Limits,
+) -> Result<Served, OperationError> {
+    send_head(content_type, host.output)?;
+    let outcome = loop {
+        match runtime.process.attend(host, limits, pieces.next()).await? {
+            Turn::Heard(Piece::Data(bytes)) => send_pieces(&bytes, host.output).await?,
+            Turn::Heard(Piece::End) => {
+                pieces.accept();
+                break Outcome::Returned;
+            }
+            Turn::Heard(Piece::BrokeOff(kind)) => {
+                let line = format!("{kind}: the response broke off\n");
+                host.output.data(FrameKind::Stderr, line.as_bytes())?;
+                pieces.accept();
+                break Outcome::Raised;
+            }
+            Turn::Heard(Piece::TooLarge) => {
+                pieces.refuse();
+                break Outcome::ResultTooLarge;
+            }
+            Turn::Ended(status) => break Outcome::Ended(status),
+            Turn::TimedOut => break Outcome::TimedOut,
+        }
+    };
+    Ok(Served::new(outcome, runtime.process.is_truncated()))
 }
 
 async fn send_result(
-    content_type: Option<String>,
+    head: &ResultHead,
     body: &[u8],
     output: &mut WireWriter,
 ) -> Result<(), WireError> {
-    output.json(FrameKind::ResultHead, &ResultHead { content_type })?;
+    output.json(FrameKind::ResultHead, head)?;
+    send_pieces(body, output).await
+}
+
+fn send_head(content_type: Option<String>, output: &mut WireWriter) -> Result<(), WireError> {
+    output.json(
+        FrameKind::ResultHead,
+        &ResultHead {
+            content_type,
+            is_error: false,
+        },
+    )
+}
+
+async fn send_pieces(body: &[u8], output: &mut WireWriter) -> Result<(), WireError> {
     for chunk in body.chunks(DATA_CHUNK_BYTES) {
         output.data(FrameKind::Result, chunk)?;
         if !output.has_room() {

@@ -10,6 +10,7 @@ use super::{
     code_folder::unpack,
     command, http, lambda,
     loaded::{Loaded, Server},
+    memory,
     message::Answer,
     resident::{Resident, Runtime, Talk},
 };
@@ -54,6 +55,7 @@ pub(crate) async fn load(
                 load,
                 server,
                 restored: false,
+                kills: memory::kills(),
             });
             (ExitStatus::Exited(0), false, truncated)
         }

@@ -26,6 +26,8 @@ pub(super) struct Loaded {
     pub(super) server: Server,
     /// The machine was thawed since the last event.
     pub(super) restored: bool,
+    /// What the kernel had killed for want of memory when it was last looked.
+    pub(super) kills: u64,
 }
 
 /// The function of this machine, if it has one.

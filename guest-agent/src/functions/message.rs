@@ -35,6 +35,8 @@ pub(super) enum Answer {
     Raised,
     /// What is done after a thaw raised an error.
     RestoreFailed,
+    /// A piece of what the handler returns; more follows.
+    Piece,
 }
 
 impl Answer {
@@ -45,6 +47,7 @@ impl Answer {
             3 => Self::Result,
             4 => Self::Raised,
             5 => Self::RestoreFailed,
+            6 => Self::Piece,
             _ => return None,
         })
     }
@@ -70,6 +73,8 @@ pub(super) struct EventHead<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_context: Option<&'a str>,
     pub(super) result_limit: u64,
+    /// A result may come in pieces.
+    pub(super) pieces: bool,
     /// The machine has been thawed since the last event.
     pub(super) restored: bool,
 }

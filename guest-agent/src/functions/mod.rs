@@ -19,6 +19,7 @@ mod invoke;
 mod lambda;
 mod load;
 mod loaded;
+mod memory;
 mod message;
 mod resident;
 mod starting;

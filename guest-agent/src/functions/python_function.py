@@ -3,7 +3,7 @@
 # The agent speaks to it over a Unix stream socket (`control`, put into this namespace by the starter). A
 # message is kind, head length, body length (3 x u32, native order), a head of JSON and a body of bytes:
 #   agent -> here   LOAD, SNAPSHOT, INVOKE, PING
-#   here -> agent   READY, FAILED, RESULT, RAISED, RESTORE_FAILED
+#   here -> agent   READY, FAILED, RESULT, RAISED, RESTORE_FAILED, PIECE (of a result, which ends with RESULT)
 # Runs on CPython 3.6 and later. Nothing of it is visible to the code that it runs.
 
 import sys
@@ -15,9 +15,11 @@ import traceback
 import importlib
 
 LOAD, SNAPSHOT, INVOKE, PING = 1, 2, 3, 4
-READY, FAILED, RESULT, RAISED, RESTORE_FAILED = 1, 2, 3, 4, 5
+READY, FAILED, RESULT, RAISED, RESTORE_FAILED, PIECE = 1, 2, 3, 4, 5, 6
 ORDER = sys.byteorder
 Module = type(sys)
+request_id, logs_set_up = '', False
+Generator = type(_ for _ in ())
 
 
 def receive(size):
@@ -170,6 +172,39 @@ def load(head):
         raise HandlerError("handler %r: module %r has no function %r" % (head['handler'], name, function))
     if not callable(handler):
         raise HandlerError("handler %r: %r of module %r is no function" % (head['handler'], function, name))
+    set_up_logs()
+
+
+def log_to_stderr(logging):
+    # As Lambda's: whoever sets a level sees what is logged. Whoever has set up the root's handlers keeps them.
+    global logs_set_up
+    logs_set_up = True
+    root = logging.getLogger()
+    if root.handlers:
+        return
+
+    class Named(logging.Filter):
+        def filter(self, record):
+            record.aws_request_id = request_id
+            return True
+
+    class Handler(logging.StreamHandler):
+        # Whatever standard error is when it is used.
+        stream = property(lambda self: sys.stderr, lambda self, value: None)
+
+    form = logging.Formatter('[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s',
+                             '%Y-%m-%dT%H:%M:%S')
+    form.converter = time.gmtime
+    handler = Handler()
+    handler.setFormatter(form)
+    handler.addFilter(Named())
+    root.addHandler(handler)
+
+
+def set_up_logs():
+    logging = sys.modules.get('logging')
+    if not logs_set_up and logging is not None:
+        log_to_stderr(logging)
 
 
 def decode(head, body):
@@ -183,6 +218,31 @@ def encode(value):
     if isinstance(value, (bytes, bytearray, memoryview)):
         return 'application/octet-stream', bytes(value)
     return 'application/json', json.dumps(value, ensure_ascii=False).encode()
+
+
+def piece_of(value):
+    # What a generator yields: bytes and text as they are, everything else as a line of JSON.
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return 'application/octet-stream', bytes(value)
+    if isinstance(value, str):
+        return 'text/plain; charset=utf-8', value.encode()
+    return 'application/x-ndjson', json.dumps(value, ensure_ascii=False).encode() + b'\n'
+
+
+def generate(values, head):
+    # Its pieces go out as they come, where that is wanted; else they are gathered.
+    first, left, gathered = None, head['result_limit'], []
+    for value in values:
+        kind, piece = piece_of(value)
+        first = first or kind
+        left -= len(piece)
+        if left < 0:
+            raise ResponseSizeTooLarge('the result has more than %d bytes' % head['result_limit'])
+        if head.get('pieces'):
+            send(PIECE, {'content_type': first}, piece)
+        else:
+            gathered.append(piece)
+    return first or 'application/octet-stream', b''.join(gathered)
 
 
 class ResponseSizeTooLarge(Exception):
@@ -200,6 +260,9 @@ def raised(kind, error):
 
 
 def answer(function, head, body):
+    global request_id
+    request_id = head['request_id']
+    set_up_logs()
     try:
         if head.get('restored'):
             reseed()
@@ -214,7 +277,10 @@ def answer(function, head, body):
             async def finish():
                 return await value
             value = asyncio.run(finish())
-        kind, result = encode(value)
+        if isinstance(value, Generator):
+            kind, result = generate(value, head)
+        else:
+            kind, result = encode(value)
         if len(result) > head['result_limit']:
             raise ResponseSizeTooLarge('the result has %d bytes; the limit is %d'
                                        % (len(result), head['result_limit']))

@@ -111,6 +111,17 @@ impl Resident {
         self.ask(ask, head, event, limit, host, limits).await
     }
 
+    /// Waits for what follows a piece of a result.
+    pub(super) async fn next(
+        &mut self,
+        limit: u64,
+        host: &mut HostSide<'_>,
+        limits: Limits,
+    ) -> Result<Talk, OperationError> {
+        let talk = read_answer(&mut self.control, limit);
+        self.process.attend(host, limits, talk).await
+    }
+
     /// Sends something through the paths of an event that touches nothing of the user's.
     ///
     /// # Errors
@@ -125,6 +136,7 @@ impl Resident {
             content_type: Some("application/json"),
             client_context: None,
             result_limit: PING_LIMIT_BYTES,
+            pieces: false,
             restored: false,
         };
         let ask = encode(Ask::Ping, &head, PING).map_err(unsendable)?;

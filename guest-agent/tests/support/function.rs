@@ -114,11 +114,33 @@ impl Function {
         self.answer(None, request, Some(event)).await
     }
 
+    /// Takes the result as it comes; `seen` is told of each piece.
+    pub(crate) async fn invoke_in_pieces(
+        &self,
+        event: &str,
+        seen: &mut dyn FnMut(&[u8]),
+    ) -> Result<Answered, Failure> {
+        let mut invoke = request(Some(event), None, 60_000);
+        invoke.pieces = true;
+        self.answer_seen(None, Request::Invoke(invoke), None, seen)
+            .await
+    }
+
     async fn answer(
         &self,
         wake: Option<Wake>,
         request: Request,
         event: Option<&[u8]>,
+    ) -> Result<Answered, Failure> {
+        self.answer_seen(wake, request, event, &mut |_| {}).await
+    }
+
+    async fn answer_seen(
+        &self,
+        wake: Option<Wake>,
+        request: Request,
+        event: Option<&[u8]>,
+        seen: &mut dyn FnMut(&[u8]),
     ) -> Result<Answered, Failure> {
         let mut talk = self.host.open(&Opening { wake, request }).await;
         if let Some(event) = event {
@@ -130,7 +152,10 @@ impl Function {
             let frame = talk.frame().await.expect("a last frame");
             match frame.kind {
                 FrameKind::Stdout | FrameKind::Stderr => log.extend_from_slice(&frame.payload),
-                FrameKind::Result => result.extend_from_slice(&frame.payload),
+                FrameKind::Result => {
+                    seen(&frame.payload);
+                    result.extend_from_slice(&frame.payload);
+                }
                 FrameKind::ResultHead => {
                     content_type = frame.json::<ResultHead>().unwrap().content_type;
                 }
@@ -168,6 +193,8 @@ fn request(event: Option<&str>, content_type: Option<&str>, timeout_ms: u64) -> 
         timeout_ms,
         log_limit_bytes: 65536,
         result_limit_bytes: 2_000_000,
+        reuse: true,
+        pieces: false,
         rehearsal: false,
     }
 }

@@ -161,6 +161,17 @@ impl Room {
         self.taken
     }
 
+    /// What is needed beyond what is free and on its way.
+    pub(crate) fn shortage(&self) -> Amount {
+        let needed = self.needy().into_iter().map(|(_, amount)| amount);
+        let needed = needed.fold(Amount::default(), Amount::and);
+        let there = self.free().and(self.coming());
+        Amount {
+            vmms: needed.vmms.saturating_sub(there.vmms),
+            memory_mib: needed.memory_mib.saturating_sub(there.memory_mib),
+        }
+    }
+
     fn free(&self) -> Amount {
         Amount {
             vmms: self.limits.vmms.saturating_sub(self.taken.vmms),

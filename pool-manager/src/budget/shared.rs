@@ -15,7 +15,7 @@ use super::{
     NoRoom, Room, Worth,
     room::{Amount, MemberKey},
 };
-use crate::NodeLimits;
+use crate::{NodeLimits, Shortage};
 
 /// What is taken and what is free. Members take a [`Slot`] before they spawn.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Budget {
     shared: Mutex<Shared>,
     /// Changes when there may be room for somebody who had none.
     freed: watch::Sender<u64>,
+    /// What those in need lack, for whoever holds VMs that it could do without.
+    shortage: watch::Sender<Shortage>,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,7 @@ impl Budget {
                 asks: BTreeMap::new(),
             }),
             freed: watch::Sender::new(0),
+            shortage: watch::Sender::default(),
         })
     }
 
@@ -140,6 +143,21 @@ impl Budget {
         self.freed.subscribe()
     }
 
+    /// What those in need lack, now and whenever it changes.
+    pub(crate) fn shortage(&self) -> watch::Receiver<Shortage> {
+        self.shortage.subscribe()
+    }
+
+    fn tell_shortage(&self, room: &Room) {
+        let Amount { vmms, memory_mib } = room.shortage();
+        let shortage = Shortage { vmms, memory_mib };
+        self.shortage.send_if_modified(|told| {
+            let is_other = *told != shortage;
+            *told = shortage;
+            is_other
+        });
+    }
+
     fn slot(self: &Arc<Self>, memory_mib: u32) -> Slot {
         Slot {
             budget: Arc::clone(self),
@@ -173,7 +191,10 @@ impl Member {
     /// # Errors
     /// The bound that leaves no room.
     pub(crate) fn take(&mut self, needed: bool) -> Result<Slot, NoRoom> {
-        self.budget.lock().room.take(self.key, needed)?;
+        let mut shared = self.budget.lock();
+        shared.room.take(self.key, needed)?;
+        self.budget.tell_shortage(&shared.room);
+        drop(shared);
         // The room counts the need as met; the next report says what is left of it.
         let told = &mut self.told.0;
         told.needs = told.needs.saturating_sub(1);
@@ -210,6 +231,7 @@ impl Member {
             .room
             .report(self.key, report.spares.clone(), report.needs, *answered);
         shared.ask(&asked);
+        self.budget.tell_shortage(&shared.room);
         drop(shared);
         if needs_less {
             self.budget.announce();
@@ -224,6 +246,7 @@ impl Drop for Member {
         shared.asks.remove(&self.key);
         let asked = shared.room.leave(self.key);
         shared.ask(&asked);
+        self.budget.tell_shortage(&shared.room);
         drop(shared);
         if self.told.0.needs > 0 {
             self.budget.announce();
@@ -240,7 +263,10 @@ pub(crate) struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.budget.lock().room.give_back(self.memory_mib);
+        let mut shared = self.budget.lock();
+        shared.room.give_back(self.memory_mib);
+        self.budget.tell_shortage(&shared.room);
+        drop(shared);
         self.budget.announce();
     }
 }
@@ -273,6 +299,38 @@ mod tests {
         let _adopted = budget.take_anyway(600);
         assert_eq!(budget.vmms(), 2);
         assert!(budget.take(1).is_err());
+    }
+
+    #[test]
+    fn what_spares_do_not_cover_is_a_shortage_until_it_is_there() {
+        let budget = budget(8, 512);
+        let shortage = budget.shortage();
+        let held = budget.take(256).unwrap();
+        let mut pool = budget.join(256);
+        let parked = pool.take(false).unwrap();
+        let spares = vec![Worth::NOTHING];
+        pool.report(Report { spares, needs: 0 });
+        let mut other = budget.join(256);
+        let needs = |needs| Report {
+            spares: Vec::new(),
+            needs,
+        };
+        other.report(needs(1));
+        let lacks = |memory_mib| {
+            *shortage.borrow()
+                == Shortage {
+                    vmms: 0,
+                    memory_mib,
+                }
+        };
+        assert!(lacks(0), "a spare was asked for");
+        other.report(needs(2));
+        assert!(lacks(256));
+        drop(held);
+        assert!(lacks(0));
+        drop(parked);
+        other.report(needs(0));
+        assert!(lacks(0));
     }
 
     #[tokio::test]

@@ -80,6 +80,8 @@ async fn invoke(world: &World, lease: &LeaseId, event: &[u8], timeout: Duration)
         client_context: None,
         event: Bytes::copy_from_slice(event),
         more: false,
+        pieces: false,
+        reuse: true,
         timeout,
         log_limit_bytes: 1 << 16,
         result_limit_bytes: 1 << 20,

@@ -27,7 +27,10 @@ pub(crate) struct Share {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
     Runs,
-    Waits,
+    /// In a free place, or in that of one that waits no more.
+    Waits {
+        instead_of: Option<Ticket>,
+    },
     /// So many wait already where it would have to.
     Refused {
         waiting: u32,
@@ -87,30 +90,65 @@ impl Admission {
                 turns: VecDeque::new(),
             });
         line.share = share;
-        let arrival =
-            if self.running < self.all.running && line.running < share.running && line.waiting == 0
-            {
-                self.running += 1;
-                line.running += 1;
-                Arrival::Runs
-            } else if line.waiting >= share.waiting {
-                Arrival::Refused {
-                    waiting: line.waiting,
+        let has_turn = line.running < share.running && line.waiting == 0;
+        let arrival = if self.running < self.all.running && has_turn {
+            self.running += 1;
+            line.running += 1;
+            Arrival::Runs
+        } else {
+            match self.place_to_wait(function, key) {
+                Err(waiting) => Arrival::Refused { waiting },
+                Ok(instead_of) => {
+                    self.wait(ticket, function, key);
+                    Arrival::Waits { instead_of }
                 }
-            } else if self.waiting >= self.all.waiting {
-                Arrival::Refused {
-                    waiting: self.waiting,
-                }
-            } else {
-                line.wait(ticket, key);
-                if line.waiting == 1 {
-                    self.turns.push_back(function.to_owned());
-                }
-                self.waiting += 1;
-                Arrival::Waits
-            };
+            }
+        };
         self.forget_if_idle(function);
         arrival
+    }
+
+    /// Makes sure that one more may wait, and says who was pushed out for it; else how many wait.
+    fn place_to_wait(&mut self, function: &str, key: &str) -> Result<Option<Ticket>, u32> {
+        let Some(line) = self.lines.get(function) else {
+            return Err(0);
+        };
+        let (own, of_key) = (line.waiting, line.of_key(key));
+        let longer_key = |line: &Line| line.longest().filter(|(_, most)| *most > of_key + 1);
+        let pushed = if own >= line.share.waiting {
+            let (longest, _) = longer_key(line).ok_or(own)?;
+            (function.to_owned(), longest)
+        } else if self.waiting < self.all.waiting {
+            return Ok(None);
+        } else {
+            let longest = self
+                .lines
+                .iter()
+                .max_by_key(|(name, line)| (line.waiting, *name));
+            let (name, longest) = longest.ok_or(self.waiting)?;
+            let key = if longest.waiting > own + 1 {
+                longest.longest().map(|(key, _)| (name.clone(), key))
+            } else {
+                longer_key(line).map(|(key, _)| (function.to_owned(), key))
+            };
+            key.ok_or(self.waiting)?
+        };
+        let (function, key) = pushed;
+        let latest = self.lines.get(&function).and_then(|line| line.latest(&key));
+        if let Some(ticket) = latest {
+            self.give_up(ticket, &function, &key);
+        }
+        Ok(latest)
+    }
+
+    fn wait(&mut self, ticket: Ticket, function: &str, key: &str) {
+        if let Some(line) = self.lines.get_mut(function) {
+            line.wait(ticket, key);
+            if line.waiting == 1 {
+                self.turns.push_back(function.to_owned());
+            }
+            self.waiting += 1;
+        }
     }
 
     /// One that ran has ended; returns who runs now.
@@ -181,6 +219,25 @@ impl Admission {
 }
 
 impl Line {
+    /// How many wait of a key.
+    fn of_key(&self, key: &str) -> usize {
+        self.keys.get(key).map_or(0, VecDeque::len)
+    }
+
+    /// The key of which the most wait, and how many.
+    fn longest(&self) -> Option<(String, usize)> {
+        let longest = self
+            .keys
+            .iter()
+            .max_by_key(|(key, queue)| (queue.len(), *key));
+        longest.map(|(key, queue)| (key.clone(), queue.len()))
+    }
+
+    /// Who came last of those that wait of a key.
+    fn latest(&self, key: &str) -> Option<Ticket> {
+        self.keys.get(key)?.back().copied()
+    }
+
     fn wait(&mut self, ticket: Ticket, key: &str) {
         let queue = self.keys.entry(key.to_owned()).or_default();
         if queue.is_empty() {

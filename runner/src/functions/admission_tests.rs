@@ -9,6 +9,8 @@ const ALL: Share = Share {
     waiting: 6,
 };
 
+const WAITS: Arrival = Arrival::Waits { instead_of: None };
+
 fn share(running: u32, waiting: u32) -> Share {
     Share { running, waiting }
 }
@@ -19,8 +21,8 @@ fn a_function_runs_up_to_its_share_then_waits_then_is_refused() {
     let arrive =
         |admission: &mut Admission, ticket| admission.arrive(ticket, "f", "k", share(1, 2));
     assert_eq!(arrive(&mut admission, 1), Arrival::Runs);
-    assert_eq!(arrive(&mut admission, 2), Arrival::Waits);
-    assert_eq!(arrive(&mut admission, 3), Arrival::Waits);
+    assert_eq!(arrive(&mut admission, 2), WAITS);
+    assert_eq!(arrive(&mut admission, 3), WAITS);
     assert_eq!(arrive(&mut admission, 4), Arrival::Refused { waiting: 2 });
     assert_eq!(admission.leave("f"), [2]);
     admission.give_up(3, "f", "k");
@@ -50,11 +52,44 @@ fn functions_take_turns_and_so_do_keys_within_one() {
 fn one_that_is_at_its_own_bound_does_not_hold_up_the_others() {
     let mut admission = Admission::new(share(2, 100));
     assert_eq!(admission.arrive(1, "f", "k", share(1, 9)), Arrival::Runs);
-    assert_eq!(admission.arrive(2, "f", "k", share(1, 9)), Arrival::Waits);
+    assert_eq!(admission.arrive(2, "f", "k", share(1, 9)), WAITS);
     assert_eq!(admission.arrive(3, "g", "k", share(9, 9)), Arrival::Runs);
-    assert_eq!(admission.arrive(4, "g", "k", share(9, 9)), Arrival::Waits);
+    assert_eq!(admission.arrive(4, "g", "k", share(9, 9)), WAITS);
     assert_eq!(admission.leave("g"), [4]);
     assert_eq!(admission.leave("f"), [2]);
+}
+
+#[test]
+fn a_key_that_fills_its_functions_queue_gives_way_to_one_that_has_less_there() {
+    let mut admission = Admission::new(share(1, 100));
+    let own = share(1, 4);
+    for ticket in 0..5 {
+        admission.arrive(ticket, "f", "busy", own);
+    }
+    let full = Arrival::Refused { waiting: 4 };
+    assert_eq!(admission.arrive(5, "f", "busy", own), full);
+    for (ticket, pushed_out) in [(6, 4), (7, 3)] {
+        let instead_of = Some(pushed_out);
+        let arrived = admission.arrive(ticket, "f", "calm", own);
+        assert_eq!(arrived, Arrival::Waits { instead_of });
+    }
+    // Both have two that wait: neither pushes out the other.
+    assert_eq!(admission.arrive(8, "f", "calm", own), full);
+    assert_eq!(admission.arrive(9, "f", "busy", own), full);
+}
+
+#[test]
+fn a_function_that_fills_every_place_to_wait_gives_way_to_one_that_has_fewer() {
+    let mut admission = Admission::new(share(1, 4));
+    let own = share(1, 100);
+    for ticket in 0..5 {
+        admission.arrive(ticket, "busy", "k", own);
+    }
+    let instead_of = Some(4);
+    let arrived = admission.arrive(5, "calm", "k", own);
+    assert_eq!(arrived, Arrival::Waits { instead_of });
+    assert_eq!(admission.leave("busy"), [1]);
+    assert_eq!(admission.leave("busy"), [5]);
 }
 
 #[derive(Debug, Clone)]
@@ -86,11 +121,25 @@ proptest! {
                     let (function, key) = (function.to_string(), key.to_string());
                     match admission.arrive(ticket, &function, &key, own) {
                         Arrival::Runs => running.push((ticket, function)),
-                        Arrival::Waits => drop(waiting.insert(ticket, (function, key))),
+                        Arrival::Waits { instead_of } => {
+                            if let Some(pushed_out) = instead_of {
+                                waiting.remove(&pushed_out).expect("it waited");
+                            }
+                            waiting.insert(ticket, (function, key));
+                        }
                         Arrival::Refused { waiting: told } => {
-                            let of = waiting.values().filter(|(f, _)| *f == function).count();
-                            prop_assert!(of == 4 || waiting.len() == 6);
+                            let of_function = |name: &str| waiting.values().filter(|(f, _)| f == name).count();
+                            let of_key = |name: &str| {
+                                waiting.values().filter(|(f, k)| *f == function && k == name).count()
+                            };
+                            let own = of_function(&function);
+                            prop_assert!(own == 4 || waiting.len() == 6);
                             prop_assert!(told == 4 || told == 6);
+                            // Nobody has more there than whoever is refused would have.
+                            for other in ["0", "1", "2"] {
+                                prop_assert!(of_key(other) <= of_key(&key) + 1);
+                                prop_assert!(own == 4 || of_function(other) <= own + 1);
+                            }
                         }
                     }
                 }

@@ -3,7 +3,8 @@
 //! ```text
 //! lease ─► clone ─► an event ─┬─ it is fit, and reuse is left ──► waits ─► an event …
 //!                             ├─ any doubt ─────────────────────► released
-//!                             └─ idle for too long, removed ────► released
+//!                             └─ idle for too long, removed,
+//!                                room is needed on the node ────► released
 //! ```
 
 use std::{
@@ -32,13 +33,20 @@ impl FunctionClone {
     }
 }
 
+impl FunctionClone {
+    /// Whether it may serve another event after the next.
+    pub(crate) fn may_serve_more(&self, reuse: u32) -> bool {
+        self.served.saturating_add(1) < reuse
+    }
+}
+
 impl Drop for FunctionClone {
     fn drop(&mut self) {
         self.node.release(&self.lease.id);
     }
 }
 
-/// Clones of one version that wait to be used again; at most as many as it may serve events at once.
+/// Clones of one version that wait to be used again; beyond the bound they are released.
 #[derive(Debug)]
 pub(crate) struct Clones {
     reuse: u32,
@@ -53,10 +61,10 @@ struct Waiting {
 }
 
 impl Clones {
-    pub(crate) fn new(reuse: u32, concurrency: u32) -> Self {
+    pub(crate) fn new(reuse: u32, most: u32) -> Self {
         Self {
             reuse,
-            most: concurrency as usize,
+            most: most as usize,
             waiting: Mutex::default(),
         }
     }
@@ -83,6 +91,19 @@ impl Clones {
         self.waiting()
             .clones
             .retain(|(_, since)| since.elapsed() < idle);
+    }
+
+    /// Since when the one waits that has waited longest.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.waiting().clones.first().map(|(_, since)| *since)
+    }
+
+    /// Releases the one that has waited longest; whether there was one.
+    pub(crate) fn release_oldest(&self) -> bool {
+        let mut waiting = self.waiting();
+        let is_there = !waiting.clones.is_empty();
+        waiting.clones.drain(..usize::from(is_there));
+        is_there
     }
 
     /// Releases all, and takes none any more.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use thaw_pool_manager::{BakeFunction, FunctionSpec, TemplateId, image::ProgressSink};
+use thaw_pool_manager::{BakeFunction, FunctionSpec, TemplateInfo, image::ProgressSink};
 
 use super::{
     Deploy, DeployError, FunctionInfo, FunctionName, Functions, Version, VersionSpec,
@@ -51,7 +51,13 @@ impl Functions {
         let code = tokio::task::spawn_blocking(move || store.add(archive.as_deref())).await;
         let code = code.map_err(|_| DeployError::ShuttingDown)??;
         let baked = self
-            .bake(&deploy.name, &deploy.spec, &code.digest, &progress)
+            .bake(
+                &deploy.name,
+                &deploy.spec.image,
+                &deploy.spec,
+                &code.digest,
+                &progress,
+            )
             .await;
         let committed = match baked {
             Ok(template) => {
@@ -68,16 +74,17 @@ impl Functions {
         committed
     }
 
-    /// Makes sure that there is a template for a version.
+    /// Makes sure that there is a template for a version, of the image that is given by name or digest.
     pub(super) async fn bake(
         &self,
         name: &FunctionName,
+        image: &str,
         spec: &VersionSpec,
         code_digest: &str,
         progress: &ProgressSink,
-    ) -> Result<TemplateId, DeployError> {
+    ) -> Result<TemplateInfo, DeployError> {
         let request = BakeFunction {
-            image: spec.image.clone(),
+            image: image.to_owned(),
             shape: spec.shape,
             spec: FunctionSpec {
                 name: name.to_string(),
@@ -88,8 +95,7 @@ impl Functions {
             code_digest: code_digest.to_owned(),
             code: self.0.code.read(code_digest).await?,
         };
-        let template = self.0.node.bake_function(request, progress).await?;
-        Ok(template.id)
+        Ok(self.0.node.bake_function(request, progress).await?)
     }
 
     async fn commit(
@@ -97,7 +103,7 @@ impl Functions {
         name: &FunctionName,
         spec: VersionSpec,
         code: &HeldCode,
-        template: TemplateId,
+        template: TemplateInfo,
     ) -> Result<FunctionInfo, DeployError> {
         let _change = self.0.change.lock().await;
         let known = self.0.registry.find(name.as_str()).ok();
@@ -108,8 +114,11 @@ impl Functions {
             let state = function.state();
             (state.next_version, state.newest())
         };
-        let same =
-            |version: &Arc<Version>| version.spec == spec && version.code_digest == code.digest;
+        let same = |version: &Arc<Version>| {
+            let is_of =
+                version.code_digest == code.digest && version.image_digest == template.image;
+            is_of && version.spec == spec
+        };
         if !newest.as_ref().is_some_and(same) {
             self.check_room(name)?;
             let row = VersionRow {
@@ -117,7 +126,8 @@ impl Functions {
                 spec,
                 code_digest: code.digest.clone(),
                 code_bytes: code.bytes,
-                template,
+                template: template.id,
+                image_digest: template.image,
                 created_at_ms: now_ms(),
             };
             self.0.store.enter_version(name, row.clone()).await?;

@@ -31,7 +31,7 @@ struct State {
 #[derive(Debug)]
 struct Call {
     function: String,
-    seat: oneshot::Sender<Seat>,
+    seat: oneshot::Sender<Result<Seat, InvokeError>>,
 }
 
 /// A place. Dropping it passes it on.
@@ -53,7 +53,8 @@ impl Desk {
     /// Waits for a place.
     ///
     /// # Errors
-    /// [`InvokeError::Full`] at once, or [`InvokeError::TimedOut`].
+    /// [`InvokeError::Full`], at once or when the place to wait goes to one of whom fewer wait, or
+    /// [`InvokeError::TimedOut`].
     ///
     /// # Cancel safety
     /// It waits no more.
@@ -74,7 +75,13 @@ impl Desk {
                     let running = state.admission.of(function).0;
                     return Err(full(function, running, waiting));
                 }
-                Arrival::Waits => {}
+                Arrival::Waits { instead_of } => {
+                    if let Some(call) =
+                        instead_of.and_then(|pushed_out| state.calls.remove(&pushed_out))
+                    {
+                        call.push_out(&state.admission);
+                    }
+                }
             }
             let (seat, called) = oneshot::channel();
             let function_name = function.to_owned();
@@ -92,7 +99,7 @@ impl Desk {
             }
         };
         match tokio::time::timeout(within, &mut called.called).await {
-            Ok(Ok(seat)) => Ok(seat),
+            Ok(Ok(called)) => called,
             // The sender is kept until it is used.
             Ok(Err(_)) | Err(_) => Err(InvokeError::TimedOut(within)),
         }
@@ -116,6 +123,15 @@ impl Desk {
     }
 }
 
+impl Call {
+    /// Tells one that waits that its place went to somebody else.
+    fn push_out(self, admission: &Admission) {
+        let (running, waiting) = admission.of(&self.function);
+        // One that has left needs no word.
+        let _ = self.seat.send(Err(full(&self.function, running, waiting)));
+    }
+}
+
 fn full(function: &str, running: u32, waiting: u32) -> InvokeError {
     InvokeError::Full {
         what: format!("function {function:?} serves {running} events, and {waiting} wait already"),
@@ -129,7 +145,7 @@ struct Waiting<'a> {
     ticket: Ticket,
     function: &'a str,
     key: &'a str,
-    called: oneshot::Receiver<Seat>,
+    called: oneshot::Receiver<Result<Seat, InvokeError>>,
 }
 
 impl Drop for Waiting<'_> {
@@ -155,7 +171,7 @@ impl Drop for Seat {
         drop(state);
         for Call { function, seat } in calls {
             // One that has left gives the place back when it is dropped here.
-            let _ = seat.send(self.desk.seat(&function));
+            let _ = seat.send(Ok(self.desk.seat(&function)));
         }
     }
 }
@@ -191,6 +207,31 @@ mod tests {
         assert!(futures::poll!(&mut leaving).is_pending());
         drop(second);
         drop(leaving);
+        assert_eq!(desk.of("f"), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn whoever_is_pushed_out_is_told_at_once_and_the_other_gets_the_place() {
+        let desk = Desk::new(Share {
+            running: 1,
+            waiting: 9,
+        });
+        let within = Duration::from_secs(60);
+        let two = Share {
+            waiting: 2,
+            ..SHARE
+        };
+        let enter = |key| Box::pin(desk.enter("f", key, two, within));
+        let first = enter("busy").await.unwrap();
+        let (mut waits, mut pushed_out, mut calm) = (enter("busy"), enter("busy"), enter("calm"));
+        assert!(futures::poll!(&mut waits).is_pending());
+        assert!(futures::poll!(&mut pushed_out).is_pending());
+        assert!(futures::poll!(&mut calm).is_pending());
+        assert!(matches!(pushed_out.await, Err(InvokeError::Full { .. })));
+        assert_eq!(desk.of("f"), (1, 2));
+        drop(first);
+        drop(waits.await.unwrap());
+        drop(calm.await.unwrap());
         assert_eq!(desk.of("f"), (0, 0));
     }
 }

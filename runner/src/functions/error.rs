@@ -136,6 +136,9 @@ pub enum InvokeError {
     /// The clone did not take it, or was lost.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// Another event of the function has the id.
+    #[error("the function has another event with the id {0:?}")]
+    IdTaken(String),
     /// The kind of function does not take such requests.
     #[error("{0}")]
     WrongKind(&'static str),

@@ -10,16 +10,20 @@
 //!
 //! A row stays queued while its event is served, so a daemon that is killed serves it again: at least once.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use thaw_pool_manager::vmm::protocol::Outcome;
 use tokio::task::JoinSet;
 
-use super::{Answer, Functions, Invocation, InvokeError};
-use crate::clock::now_ms;
+use super::{Answer, Functions, Invocation, InvokeError, Way, event_turns::EventTurns};
+use crate::{clock::now_ms, store::Entered};
 
-/// Events that are tried at once, of all functions.
-const AT_ONCE: usize = 32;
+/// Events that are tried at once, of all functions; of one at most half as many, see [`EventTurns`].
+const AT_ONCE: usize = 64;
 /// Events that wait for one function; more are refused.
 const MOST_QUEUED: u32 = 10_000;
 /// Events that are kept of one function when they are done, and again when they are dead.
@@ -40,7 +44,9 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(1);
 /// An event that is served later, or was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedEvent {
-    /// Its id, which is that of its invocations.
+    /// Its row, which no other event gets; 0 until it is entered.
+    pub number: u64,
+    /// Its id among its function's events, which is that of its invocations.
     pub id: String,
     /// The function.
     pub function: String,
@@ -101,8 +107,25 @@ impl EventState {
     }
 }
 
+impl QueuedEvent {
+    /// Whether a caller that sends `other` means this event, as one does that tries again.
+    pub(crate) fn is_same_event(&self, other: &Self) -> bool {
+        let asked = |event: &Self| {
+            let (qualifier, kind) = (event.qualifier.clone(), event.content_type.clone());
+            (
+                qualifier,
+                kind,
+                event.client_context.clone(),
+                event.key.clone(),
+            )
+        };
+        self.event == other.event && asked(self) == asked(other)
+    }
+}
+
 impl Functions {
-    /// Takes an event to serve it later. When this returns it is on the disk.
+    /// Takes an event to serve it later. When this returns it is on the disk. The same event under the same id
+    /// is taken once, so a caller without an answer may send it again.
     ///
     /// # Errors
     /// See [`InvokeError`].
@@ -113,9 +136,10 @@ impl Functions {
         }
         let function = self.0.registry.find(&call.function)?;
         let version = function.version(call.qualifier.as_deref())?;
-        super::invoke::check_kind(&version.spec.kind, false)?;
+        super::invoke::check_kind(&version.spec.kind, Way::Whole)?;
         let now = now_ms();
         let event = QueuedEvent {
+            number: 0,
             id: call.request_id,
             function: call.function,
             qualifier: call.qualifier,
@@ -132,14 +156,19 @@ impl Functions {
             result: None,
             result_type: None,
         };
+        let id = event.id.clone();
         let entered = self.0.store.enter_event(event, MOST_QUEUED).await;
-        if !entered.map_err(super::FunctionError::Store)? {
-            return Err(InvokeError::Full {
-                what: format!("{MOST_QUEUED} events are queued for the function already"),
-                retry_after: Duration::from_secs(10),
-            });
+        match entered.map_err(super::FunctionError::Store)? {
+            Entered::New => self.0.queued.notify_one(),
+            Entered::Before => {}
+            Entered::Taken => return Err(InvokeError::IdTaken(id)),
+            Entered::Full => {
+                return Err(InvokeError::Full {
+                    what: format!("{MOST_QUEUED} events are queued for the function already"),
+                    retry_after: Duration::from_secs(10),
+                });
+            }
         }
-        self.0.queued.notify_one();
         Ok(())
     }
 
@@ -205,18 +234,19 @@ impl Functions {
     /// Serves queued events until the functions are shut down.
     pub(super) async fn serve_events(&self) {
         let mut serving = JoinSet::new();
-        let mut ids = BTreeSet::new();
+        let mut numbers = BTreeSet::new();
+        let turns = Arc::new(Mutex::new(EventTurns::new(AT_ONCE)));
         loop {
-            let free = AT_ONCE - serving.len();
-            let pause = match self.due(&ids, free).await {
+            let pause = match self.due(&numbers, &turns).await {
                 Ok((events, pause)) => {
                     for event in events {
-                        ids.insert(event.id.clone());
+                        numbers.insert(event.number);
                         let functions = self.clone();
                         serving.spawn(async move {
-                            let id = event.id.clone();
+                            let number = event.number;
+                            let line = (event.function.clone(), event.key.clone());
                             functions.attempt(event).await;
-                            id
+                            (number, line)
                         });
                     }
                     pause
@@ -229,26 +259,33 @@ impl Functions {
             tokio::select! {
                 // Those that are served are served again at the next start.
                 () = self.0.stop.cancelled() => return,
-                Some(ended) = serving.join_next() => drop(ended.map(|id| ids.remove(&id))),
+                Some(ended) = serving.join_next() => {
+                    if let Ok((number, line)) = ended {
+                        numbers.remove(&number);
+                        turns.lock().unwrap_or_else(PoisonError::into_inner).end(&line);
+                    }
+                }
                 () = self.0.queued.notified() => {}
                 _ = tokio::time::timeout(pause, std::future::pending::<()>()) => {}
             }
         }
     }
 
-    /// What is due now, and how long it takes until something else is.
+    /// What is due now and has its turn, and how long it takes until something else is due.
     async fn due(
         &self,
-        served: &BTreeSet<String>,
-        free: usize,
+        served: &BTreeSet<u64>,
+        turns: &Arc<Mutex<EventTurns>>,
     ) -> Result<(Vec<QueuedEvent>, Duration), crate::StoreError> {
         let now = now_ms();
-        let but = served.iter().cloned().collect();
-        let events = match free {
-            0 => Vec::new(),
-            free => self.0.store.due_events(now, but, free).await?,
+        let turns = Arc::clone(turns);
+        let choose = move |due: &[_]| {
+            let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.begin_next(due)
         };
-        let next = self.0.store.next_due_ms(now).await?;
+        let store = &self.0.store;
+        let events = store.due_events(now, served.clone(), choose).await?;
+        let next = store.next_due_ms(now).await?;
         let pause = next.map_or(LONGEST_BUSY, |next| {
             Duration::from_millis(next.saturating_sub(now).max(1))
         });
@@ -264,7 +301,7 @@ impl Functions {
             content_type: event.content_type.clone(),
             client_context: event.client_context.clone(),
             event: event.event.clone().into(),
-            stream: false,
+            way: Way::Whole,
             start_within: START_WITHIN,
         };
         let answered = self.invoke(call).await;
@@ -330,6 +367,7 @@ fn is_busy(error: &InvokeError) -> bool {
         | InvokeError::EventTooLarge { .. }
         | InvokeError::Rebake(_)
         | InvokeError::Exec(_)
+        | InvokeError::IdTaken(_)
         | InvokeError::WrongKind(_) => false,
     }
 }

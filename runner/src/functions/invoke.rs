@@ -20,6 +20,17 @@ use super::{
     running::{Place, Start},
 };
 
+/// How an event and its answer travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Each is one whole.
+    Whole,
+    /// The answer comes in pieces, as the function makes them.
+    Pieces,
+    /// Both are streams: a connection to a function of kind `http`, whose events are requests as they are.
+    Connection,
+}
+
 /// An event for a function.
 #[derive(Debug, Clone)]
 pub struct Invocation {
@@ -37,8 +48,8 @@ pub struct Invocation {
     pub client_context: Option<String>,
     /// The event, or its beginning.
     pub event: Bytes,
-    /// More follows, for functions of kind `http`, whose events are requests as they are.
-    pub stream: bool,
+    /// How event and answer travel.
+    pub way: Way,
     /// How long it may wait for a place and a clone.
     pub start_within: Duration,
 }
@@ -108,7 +119,7 @@ impl Functions {
         let begin = Instant::now();
         let function = self.0.registry.find(&call.function)?;
         let version = function.version(call.qualifier.as_deref())?;
-        check_kind(&version.spec.kind, call.stream)?;
+        check_kind(&version.spec.kind, call.way)?;
         let serving = version.serving.token();
         let share = Share {
             running: version.spec.concurrency,
@@ -126,13 +137,14 @@ impl Functions {
             content_type: call.content_type,
             client_context: call.client_context,
             event: call.event,
-            more: call.stream,
+            more: call.way == Way::Connection,
+            pieces: call.way == Way::Pieces,
+            reuse: clone.may_serve_more(version.spec.reuse),
             timeout: version.spec.timeout,
             log_limit_bytes: self.0.limits.log_bytes,
-            result_limit_bytes: if call.stream {
-                self.0.limits.stream_bytes
-            } else {
-                self.0.limits.result_bytes
+            result_limit_bytes: match call.way {
+                Way::Whole => self.0.limits.result_bytes,
+                Way::Pieces | Way::Connection => self.0.limits.stream_bytes,
             },
         };
         let handle = self.0.node.invoke(&clone.lease.id, request).await?;
@@ -201,9 +213,17 @@ impl Functions {
     ) -> Result<(), InvokeError> {
         let (name, progress) = (&function.name, ProgressSink::none());
         let baked = self
-            .bake(name, &version.spec, &version.code_digest, &progress)
+            .bake(
+                name,
+                version.image(),
+                &version.spec,
+                &version.code_digest,
+                &progress,
+            )
             .await;
-        let template = baked.map_err(|error| InvokeError::Rebake(Arc::new(error)))?;
+        let template = baked
+            .map_err(|error| InvokeError::Rebake(Arc::new(error)))?
+            .id;
         let failed = |error| InvokeError::Function(super::FunctionError::Store(error));
         self.0
             .store
@@ -216,7 +236,7 @@ impl Functions {
     }
 }
 
-pub(super) fn check_kind(kind: &FunctionKind, stream: bool) -> Result<(), InvokeError> {
+pub(super) fn check_kind(kind: &FunctionKind, way: Way) -> Result<(), InvokeError> {
     let is_http = match kind {
         FunctionKind::Http { .. } => true,
         FunctionKind::Python { .. }
@@ -224,7 +244,7 @@ pub(super) fn check_kind(kind: &FunctionKind, stream: bool) -> Result<(), Invoke
         | FunctionKind::Command { .. }
         | FunctionKind::Lambda { .. } => false,
     };
-    match (is_http, stream) {
+    match (is_http, way == Way::Connection) {
         (true, false) => Err(InvokeError::WrongKind(
             "a function of kind http takes requests under /http/, not events",
         )),

@@ -21,7 +21,7 @@ pub struct FunctionsLimits {
     pub event_bytes: usize,
     /// The largest result that is collected. Default 6 MiB.
     pub result_bytes: u64,
-    /// The largest response of a function of kind `http`, which is streamed. Default 1 GiB.
+    /// The largest answer that is streamed. Default 1 GiB.
     pub stream_bytes: u64,
     /// What is kept of each of an invocation's two log streams. Default 64 KiB.
     pub log_bytes: u64,
@@ -29,7 +29,8 @@ pub struct FunctionsLimits {
     pub logs_bytes: usize,
     /// After the first attempt of a queued event that went wrong; four times as long after the next. Default 1 s.
     pub retry_pause: Duration,
-    /// How long a clone that is kept for reuse may be idle. Default 60 s.
+    /// How long a clone that is kept for reuse may be idle at most; a function's own `idle` may be shorter.
+    /// Default 60 s.
     pub clone_idle: Duration,
 }
 

@@ -6,11 +6,11 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use thaw_pool_manager::Node;
+use thaw_pool_manager::{Node, Shortage, TemplateId, TemplateInfo};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    CodeError, FunctionName, Functions, FunctionsConfig,
+    CodeError, FunctionName, Functions, FunctionsConfig, Version,
     admission::Share,
     code::CodeStore,
     desk::Desk,
@@ -36,6 +36,12 @@ pub enum OpenFunctionsError {
     Name(#[from] super::BadName),
 }
 
+/// The digest of the image that a template was made of; empty when the template is gone.
+fn image_of(templates: &[TemplateInfo], id: &TemplateId) -> String {
+    let found = templates.iter().find(|template| template.id == *id);
+    found.map_or_else(String::new, |template| template.image.clone())
+}
+
 impl Functions {
     /// Opens the functions of a node.
     ///
@@ -50,8 +56,12 @@ impl Functions {
         let code = CodeStore::open(&config.folder.join("code"), limits.code)?;
         let registry = Registry::default();
         let (mut digests, mut templates) = (BTreeSet::new(), BTreeSet::new());
-        for row in store.functions().await? {
-            for version in &row.versions {
+        let there = node.templates().await;
+        for mut row in store.functions().await? {
+            for version in &mut row.versions {
+                if version.image_digest.is_empty() {
+                    version.image_digest = image_of(&there, &version.template);
+                }
                 digests.insert(version.code_digest.clone());
                 templates.insert(version.template.clone());
             }
@@ -64,7 +74,7 @@ impl Functions {
                 code.remove_unused(&digest, || false)?;
             }
         }
-        for template in node.templates().await {
+        for template in there {
             if template.is_function && !templates.contains(&template.id) {
                 tracing::warn!(template = %template.id, "removed a template that no version uses");
                 if let Err(error) = node.remove_template(&template.id).await {
@@ -94,20 +104,50 @@ impl Functions {
         Ok(functions)
     }
 
-    /// Until the functions are shut down.
+    /// Releases clones that wait to be used again, when they have been idle for too long or others need their
+    /// room, until the functions are shut down.
     async fn release_idle_clones(&self) {
         let mut look = tokio::time::interval(LOOK);
+        let mut shortage = self.0.node.shortage();
         loop {
             tokio::select! {
                 () = self.0.stop.cancelled() => return,
                 _ = look.tick() => {}
+                Ok(()) = shortage.changed() => {}
             }
-            for function in self.0.registry.all() {
-                let versions: Vec<_> = function.state().versions.values().cloned().collect();
-                for version in versions {
-                    version.clones.release_idle(self.0.limits.clone_idle);
-                }
+            let lacking = *shortage.borrow_and_update();
+            self.make_room(lacking);
+            for version in self.versions_of_all() {
+                let idle = version.spec.idle.min(self.0.limits.clone_idle);
+                version.clones.release_idle(idle);
             }
         }
+    }
+
+    /// Releases those that have waited longest, of whatever function, until they make up for what is lacking.
+    fn make_room(&self, lacking: Shortage) {
+        let mut left = lacking;
+        while left != Shortage::default() {
+            let versions = self.versions_of_all();
+            let waiting = versions
+                .iter()
+                .filter_map(|version| Some((version.clones.oldest()?, version)));
+            let Some((_, version)) = waiting.min_by_key(|(since, _)| *since) else {
+                return;
+            };
+            if version.clones.release_oldest() {
+                let memory_mib = u64::from(version.spec.shape.memory_mib);
+                left.vmms = left.vmms.saturating_sub(1);
+                left.memory_mib = left.memory_mib.saturating_sub(memory_mib);
+            }
+        }
+    }
+
+    fn versions_of_all(&self) -> Vec<Arc<Version>> {
+        let functions = self.0.registry.all();
+        let versions = |function: &Arc<Function>| -> Vec<_> {
+            function.state().versions.values().cloned().collect()
+        };
+        functions.iter().flat_map(versions).collect()
     }
 }

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::json;
 use thaw_pool_manager::{
     ExecError, ExecTimings, InvokeEvent, InvokeHandle, StartKind,
-    vmm::protocol::{ExitStatus, Invoked, Outcome},
+    vmm::protocol::{ExitStatus, Invoked, Outcome, ResultHead},
 };
 use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -26,6 +26,7 @@ pub struct RunningInvocation {
     start: Start,
     vm_id: String,
     log: BytesMut,
+    head: ResultHead,
     done: Option<(Invoked, ExecTimings)>,
 }
 
@@ -52,7 +53,7 @@ pub(super) struct Start {
 /// A piece of what comes out of an invocation, its log left out.
 #[derive(Debug)]
 pub(crate) enum Piece {
-    Head(Option<String>),
+    Head(ResultHead),
     Result(Bytes),
 }
 
@@ -65,6 +66,7 @@ impl RunningInvocation {
             place,
             start,
             log: BytesMut::new(),
+            head: ResultHead::default(),
             done: None,
         }
     }
@@ -95,10 +97,31 @@ impl RunningInvocation {
         loop {
             match self.piece().await? {
                 Some(Piece::Result(bytes)) => return Ok(Some(bytes)),
-                Some(Piece::Head(_)) => {}
+                Some(Piece::Head(head)) => self.head = head,
                 None => return Ok(None),
             }
         }
+    }
+
+    /// The result's media type, once its first piece is there.
+    pub fn content_type(&self) -> Option<&str> {
+        self.head.content_type.as_deref()
+    }
+
+    /// Whether what comes is the description of an error; known once the first piece is there.
+    pub fn is_error(&self) -> bool {
+        self.head.is_error
+    }
+
+    /// The VM that it runs in.
+    pub fn vm_id(&self) -> &str {
+        &self.vm_id
+    }
+
+    /// The description of what went wrong, where the function's own result is none; once
+    /// [`next`](Self::next) has told of the end.
+    pub fn failure(&self) -> Option<Bytes> {
+        self.description(self.outcome()?)
     }
 
     /// How it ended, once [`next`](Self::next) has told of the end.
@@ -114,7 +137,7 @@ impl RunningInvocation {
         let (mut result, mut content_type) = (BytesMut::new(), None);
         while let Some(piece) = self.piece().await? {
             match piece {
-                Piece::Head(kind) => content_type = kind,
+                Piece::Head(head) => content_type = head.content_type,
                 // The node has seen to it that there is no more than was allowed.
                 Piece::Result(bytes) => result.extend_from_slice(&bytes),
             }
@@ -153,7 +176,7 @@ impl RunningInvocation {
                     self.log.extend_from_slice(&bytes);
                 }
                 Some(Ok(InvokeEvent::Head(head))) => {
-                    return Ok(Some(Piece::Head(head.content_type)));
+                    return Ok(Some(Piece::Head(head)));
                 }
                 Some(Ok(InvokeEvent::Result(bytes))) => return Ok(Some(Piece::Result(bytes))),
                 Some(Ok(InvokeEvent::End { invoked, timings })) => {
@@ -168,7 +191,7 @@ impl RunningInvocation {
 
     fn end(&mut self, invoked: Invoked, timings: ExecTimings) {
         if let Some(clone) = self.place.clone.take()
-            && invoked.outcome.is_fit()
+            && invoked.is_fit()
         {
             self.place.version.clones.give_back(clone);
         }

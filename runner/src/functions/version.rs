@@ -15,6 +15,9 @@ pub struct Version {
     pub number: u64,
     /// How it runs.
     pub spec: VersionSpec,
+    /// The digest of its image, whatever the image's name leads to meanwhile; empty where an older daemon
+    /// deployed it and its template is gone.
+    pub image_digest: String,
     /// SHA-256 of its code as one tar, in hex.
     pub code_digest: String,
     /// The size of that tar.
@@ -32,13 +35,23 @@ impl Version {
     pub(crate) fn new(row: VersionRow) -> Self {
         Self {
             number: row.number,
-            clones: Clones::new(row.spec.reuse, row.spec.concurrency),
+            clones: Clones::new(row.spec.reuse, row.spec.concurrency.min(row.spec.max_warm)),
             spec: row.spec,
+            image_digest: row.image_digest,
             code_digest: row.code_digest,
             code_bytes: row.code_bytes,
             created_at_ms: row.created_at_ms,
             template: RwLock::new(row.template),
             serving: TaskTracker::new(),
+        }
+    }
+
+    /// What its template is baked of.
+    pub(crate) fn image(&self) -> &str {
+        if self.image_digest.is_empty() {
+            &self.spec.image
+        } else {
+            &self.image_digest
         }
     }
 

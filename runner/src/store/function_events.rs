@@ -1,6 +1,8 @@
 //! The rows of events that are served later.
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::{
     Store, StoreError,
@@ -8,36 +10,63 @@ use super::{
 };
 use crate::functions::{EventState, QueuedEvent};
 
-const COLUMNS: &str = "id, function, qualifier, key, content_type, event, state, attempts, due_at_ms, created_at_ms, \
-                       ended_at_ms, error, result, result_type, client_context";
+const COLUMNS: &str = "number, id, function, qualifier, key, content_type, event, state, attempts, due_at_ms, \
+                       created_at_ms, ended_at_ms, error, result, result_type, client_context";
+
+/// How many events of one line are chosen from at once.
+const LINE_EVENTS: usize = 64;
+
+/// What became of an event that was to be entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entered {
+    /// It is there now.
+    New,
+    /// The same event was there under its id already.
+    Before,
+    /// Another event of its function has its id.
+    Taken,
+    /// As many wait as may.
+    Full,
+}
+
+/// Whose events wait: a function and a key.
+pub(crate) type EventLine = (String, String);
 
 impl Store {
-    /// Enters an event, unless as many as `most` wait for its function; whether it was entered.
+    /// Enters an event, unless its function has one of that id, or as many as `most` wait for it.
     pub(crate) async fn enter_event(
         &self,
         event: QueuedEvent,
         most: u32,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Entered, StoreError> {
         let attempt = "enter an event in";
         self.transact(attempt, move |transaction| {
             let enter = || {
+                if let Some(there) = find(transaction, &event.function, &event.id)? {
+                    let is_same = there.is_same_event(&event);
+                    return Ok(if is_same {
+                        Entered::Before
+                    } else {
+                        Entered::Taken
+                    });
+                }
                 let waiting: u32 = transaction.query_row(
                     "SELECT count(*) FROM function_events WHERE function = ? AND state = 'queued'",
                     [&event.function],
                     |row| row.get(0),
                 )?;
                 if waiting >= most {
-                    return Ok(false);
+                    return Ok(Entered::Full);
                 }
-                write(transaction, &event)?;
-                Ok(true)
+                insert(transaction, &event)?;
+                Ok(Entered::New)
             };
             enter().map_err(StoreError::database(attempt))
         })
         .await
     }
 
-    /// Writes an event anew, and forgets the oldest of its function that have ended, beyond `keep`.
+    /// Writes where an event is, and forgets the oldest of its function that have ended, beyond `keep`.
     pub(crate) async fn update_event(
         &self,
         event: QueuedEvent,
@@ -47,18 +76,10 @@ impl Store {
         self.transact(attempt, move |transaction| {
             let update = || {
                 // One that was removed meanwhile stays removed.
-                let there: bool = transaction.query_row(
-                    "SELECT count(*) FROM function_events WHERE id = ?",
-                    [&event.id],
-                    |row| row.get(0),
-                )?;
-                if !there {
-                    return Ok(());
-                }
                 write(transaction, &event)?;
                 transaction.execute(
-                    "DELETE FROM function_events WHERE function = ?1 AND state = ?2 AND id NOT IN (
-                        SELECT id FROM function_events WHERE function = ?1 AND state = ?2
+                    "DELETE FROM function_events WHERE function = ?1 AND state = ?2 AND number NOT IN (
+                        SELECT number FROM function_events WHERE function = ?1 AND state = ?2
                         ORDER BY ended_at_ms DESC LIMIT ?3)
                      AND ?2 != 'queued'",
                     params![event.function, event.state.as_str(), keep],
@@ -70,28 +91,36 @@ impl Store {
         .await
     }
 
-    /// The queued events that are due longest, `but` left out.
+    /// The queued events that are due, `but` left out: as many as `choose` names lines, each the one of its
+    /// line that is due longest. `choose` is told the lines that have some and says whose turn is next.
     pub(crate) async fn due_events(
         &self,
         now_ms: u64,
-        but: Vec<String>,
-        limit: usize,
+        but: BTreeSet<u64>,
+        mut choose: impl FnMut(&[EventLine]) -> Option<EventLine> + Send + 'static,
     ) -> Result<Vec<QueuedEvent>, StoreError> {
         let attempt = "read the events in";
         self.transact(attempt, move |transaction| {
-            let read = || {
-                let mut query = transaction.prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM function_events WHERE state = 'queued' AND due_at_ms <= ?
-                     ORDER BY due_at_ms LIMIT ?"
-                ))?;
-                // As many more as may be left out.
-                let most = (limit + but.len()) as i64;
-                let rows = query.query_map(params![signed(now_ms), most], read)?;
-                rows.collect::<rusqlite::Result<Vec<_>>>()
+            let mut read = || {
+                let mut due = due_lines(transaction, now_ms, &but)?;
+                let mut events = Vec::new();
+                loop {
+                    let lines: Vec<_> = due.keys().cloned().collect();
+                    let Some(line) = choose(&lines) else {
+                        return Ok(events);
+                    };
+                    let Some(numbers) = due.get_mut(&line) else {
+                        return Ok(events);
+                    };
+                    if let Some(number) = numbers.pop_front() {
+                        events.push(by_number(transaction, number)?);
+                    }
+                    if numbers.is_empty() {
+                        due.remove(&line);
+                    }
+                }
             };
-            let events = read().map_err(StoreError::database(attempt))?;
-            let wanted = events.into_iter().filter(|event| !but.contains(&event.id));
-            Ok(wanted.take(limit).collect())
+            read().map_err(StoreError::database(attempt))
         })
         .await
     }
@@ -120,14 +149,7 @@ impl Store {
     ) -> Result<Option<QueuedEvent>, StoreError> {
         let (attempt, function, id) = ("read an event in", function.to_owned(), id.to_owned());
         self.transact(attempt, move |transaction| {
-            transaction
-                .query_row(
-                    &format!("SELECT {COLUMNS} FROM function_events WHERE function = ? AND id = ?"),
-                    [function, id],
-                    read,
-                )
-                .optional()
-                .map_err(StoreError::database(attempt))
+            find(transaction, &function, &id).map_err(StoreError::database(attempt))
         })
         .await
     }
@@ -144,7 +166,7 @@ impl Store {
             let read = || {
                 let mut query = transaction.prepare_cached(&format!(
                     "SELECT {COLUMNS} FROM function_events WHERE function = ? AND state = ?
-                     ORDER BY created_at_ms DESC LIMIT ?"
+                     ORDER BY created_at_ms DESC, number DESC LIMIT ?"
                 ))?;
                 let rows = query.query_map(params![function, state.as_str(), limit], read)?;
                 rows.collect::<rusqlite::Result<Vec<_>>>()
@@ -170,9 +192,66 @@ impl Store {
     }
 }
 
-fn write(transaction: &rusqlite::Transaction<'_>, event: &QueuedEvent) -> rusqlite::Result<()> {
+fn find(
+    transaction: &Transaction<'_>,
+    function: &str,
+    id: &str,
+) -> rusqlite::Result<Option<QueuedEvent>> {
+    let mut query = transaction.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM function_events WHERE function = ? AND id = ?"
+    ))?;
+    query.query_row([function, id], read).optional()
+}
+
+fn by_number(transaction: &Transaction<'_>, number: u64) -> rusqlite::Result<QueuedEvent> {
+    let mut query = transaction.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM function_events WHERE number = ?"
+    ))?;
+    query.query_row([signed(number)], read)
+}
+
+/// Of every line with queued events the first that are due, `but` left out. Steps from line to line over the
+/// index, so a long line costs no more than a short one.
+fn due_lines(
+    transaction: &Transaction<'_>,
+    now_ms: u64,
+    but: &BTreeSet<u64>,
+) -> rusqlite::Result<BTreeMap<EventLine, VecDeque<u64>>> {
+    let mut next = transaction.prepare_cached(
+        "SELECT function, key FROM function_events WHERE state = 'queued' AND (function, key) > (?, ?)
+         ORDER BY function, key LIMIT 1",
+    )?;
+    let mut first = transaction.prepare_cached(
+        "SELECT number FROM function_events
+         WHERE state = 'queued' AND function = ? AND key = ? AND due_at_ms <= ?
+         ORDER BY due_at_ms, number LIMIT ?",
+    )?;
+    let most = (LINE_EVENTS + but.len()) as i64;
+    let mut due = BTreeMap::new();
+    let mut line: EventLine = Default::default();
+    loop {
+        let found = next.query_row(params![line.0, line.1], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        });
+        let Some(found) = found.optional()? else {
+            return Ok(due);
+        };
+        line = found;
+        let rows = first.query_map(params![line.0, line.1, signed(now_ms), most], |row| {
+            row.get::<_, i64>(0).map(unsigned)
+        })?;
+        let numbers: VecDeque<u64> = rows.collect::<rusqlite::Result<_>>()?;
+        let wanted = numbers.into_iter().filter(|number| !but.contains(number));
+        let numbers: VecDeque<u64> = wanted.take(LINE_EVENTS).collect();
+        if !numbers.is_empty() {
+            due.insert(line.clone(), numbers);
+        }
+    }
+}
+
+fn insert(transaction: &Transaction<'_>, event: &QueuedEvent) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached(&format!(
-        "INSERT OR REPLACE INTO function_events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO function_events ({COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?;
     statement.execute(params![
         event.id,
@@ -194,24 +273,45 @@ fn write(transaction: &rusqlite::Transaction<'_>, event: &QueuedEvent) -> rusqli
     Ok(())
 }
 
+/// Writes what changes of an event.
+fn write(transaction: &Transaction<'_>, event: &QueuedEvent) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached(
+        "UPDATE function_events SET state = ?, attempts = ?, due_at_ms = ?, created_at_ms = ?, ended_at_ms = ?,
+         error = ?, result = ?, result_type = ? WHERE number = ?",
+    )?;
+    statement.execute(params![
+        event.state.as_str(),
+        event.attempts,
+        signed(event.due_at_ms),
+        signed(event.created_at_ms),
+        event.ended_at_ms.map(signed),
+        event.error,
+        event.result,
+        event.result_type,
+        signed(event.number),
+    ])?;
+    Ok(())
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {
-    let state: String = row.get(6)?;
+    let state: String = row.get("state")?;
     Ok(QueuedEvent {
-        id: row.get(0)?,
-        function: row.get(1)?,
-        qualifier: row.get(2)?,
-        key: row.get(3)?,
-        content_type: row.get(4)?,
-        event: row.get(5)?,
+        number: unsigned(row.get("number")?),
+        id: row.get("id")?,
+        function: row.get("function")?,
+        qualifier: row.get("qualifier")?,
+        key: row.get("key")?,
+        content_type: row.get("content_type")?,
+        event: row.get("event")?,
         // What is neither is tried again.
         state: EventState::parse(&state).unwrap_or(EventState::Queued),
-        attempts: row.get(7)?,
-        due_at_ms: unsigned(row.get(8)?),
-        created_at_ms: unsigned(row.get(9)?),
-        ended_at_ms: row.get::<_, Option<i64>>(10)?.map(unsigned),
-        error: row.get(11)?,
-        result: row.get(12)?,
-        result_type: row.get(13)?,
-        client_context: row.get(14)?,
+        attempts: row.get("attempts")?,
+        due_at_ms: unsigned(row.get("due_at_ms")?),
+        created_at_ms: unsigned(row.get("created_at_ms")?),
+        ended_at_ms: row.get::<_, Option<i64>>("ended_at_ms")?.map(unsigned),
+        error: row.get("error")?,
+        result: row.get("result")?,
+        result_type: row.get("result_type")?,
+        client_context: row.get("client_context")?,
     })
 }

@@ -25,6 +25,8 @@ pub(crate) struct FunctionRow {
 pub(crate) struct VersionRow {
     pub(crate) number: u64,
     pub(crate) spec: VersionSpec,
+    /// Empty where an older daemon wrote it.
+    pub(crate) image_digest: String,
     pub(crate) code_digest: String,
     pub(crate) code_bytes: u64,
     pub(crate) template: TemplateId,
@@ -65,7 +67,8 @@ impl Store {
                     ],
                 )?;
                 transaction.execute(
-                    "INSERT INTO function_versions VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO function_versions (function, number, spec, code_digest, code_bytes, template,
+                     created_at_ms, image_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     params![
                         function.as_str(),
                         signed(version.number),
@@ -74,6 +77,7 @@ impl Store {
                         signed(version.code_bytes),
                         version.template.as_str(),
                         signed(version.created_at_ms),
+                        version.image_digest,
                     ],
                 )
             };
@@ -199,7 +203,7 @@ fn version_rows(
 ) -> Result<Vec<VersionRow>, StoreError> {
     let read = || {
         let mut query = transaction.prepare_cached(
-            "SELECT number, spec, code_digest, code_bytes, template, created_at_ms
+            "SELECT number, spec, code_digest, code_bytes, template, created_at_ms, image_digest
              FROM function_versions WHERE function = ? ORDER BY number",
         )?;
         let rows = query.query_map([function], |row| {
@@ -210,6 +214,7 @@ fn version_rows(
                 unsigned(row.get(3)?),
                 TemplateId::new(row.get::<_, String>(4)?),
                 unsigned(row.get(5)?),
+                row.get(6)?,
             );
             Ok((spec, row))
         })?;
@@ -217,10 +222,11 @@ fn version_rows(
     };
     let rows = read().map_err(StoreError::database("read the versions in"))?;
     let rows = rows.into_iter().map(|(spec, row)| {
-        let (number, code_digest, code_bytes, template, created_at_ms) = row;
+        let (number, code_digest, code_bytes, template, created_at_ms, image_digest) = row;
         Ok(VersionRow {
             number,
             spec: from_json(function, &spec)?,
+            image_digest,
             code_digest,
             code_bytes,
             template,
@@ -287,6 +293,7 @@ mod tests {
                 idle: Duration::from_secs(60),
                 reuse: 5,
             },
+            image_digest: "11".into(),
             code_digest: "00".into(),
             code_bytes: 7,
             template: TemplateId::new("0123456789abcdef"),

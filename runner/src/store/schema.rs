@@ -85,4 +85,35 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE INDEX function_events_of ON function_events (function, state);",
     // 3: what clients of AWS say of themselves.
     "ALTER TABLE function_events ADD COLUMN client_context TEXT;",
+    // 4: an event's id is its function's own matter, and its row has a number that is never used twice.
+    "CREATE TABLE events_4 (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL,
+        function TEXT NOT NULL REFERENCES functions (name) ON DELETE CASCADE,
+        qualifier TEXT,
+        key TEXT NOT NULL,
+        content_type TEXT,
+        event BLOB NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        due_at_ms INTEGER NOT NULL,
+        created_at_ms INTEGER NOT NULL,
+        ended_at_ms INTEGER,
+        error TEXT,
+        result BLOB,
+        result_type TEXT,
+        client_context TEXT,
+        UNIQUE (function, id)
+    ) STRICT;
+    INSERT INTO events_4 (id, function, qualifier, key, content_type, event, state, attempts, due_at_ms,
+        created_at_ms, ended_at_ms, error, result, result_type, client_context)
+      SELECT id, function, qualifier, key, content_type, event, state, attempts, due_at_ms,
+        created_at_ms, ended_at_ms, error, result, result_type, client_context
+      FROM function_events ORDER BY created_at_ms;
+    DROP TABLE function_events;
+    ALTER TABLE events_4 RENAME TO function_events;
+    CREATE INDEX function_events_due ON function_events (state, due_at_ms);
+    CREATE INDEX function_events_of ON function_events (state, function, key, due_at_ms);",
+    // 5: the image itself, whose name may be given to another one. Empty: from before, and not known.
+    "ALTER TABLE function_versions ADD COLUMN image_digest TEXT NOT NULL DEFAULT '';",
 ];

@@ -11,8 +11,9 @@ use thaw_runner::node::{
     AddImage, AdminError, BakeFunction, ConsoleStream, ExecError, ExecHandle, ExecRequest, Fork,
     GuestStream, HostUsage, ImageInfo, InsideRequest, InvokeHandle, InvokeRequest, KeptVm, Lease,
     LeaseError, LeaseId, LeaseRequest, LocalNode, Node, NodeFigures, NodeFunctions, NodeSnapshots,
-    NodeVms, PoolInfo, PoolSettings, SnapshotError, SnapshotId, SnapshotInfo, StoredSnapshot,
-    TemplateId, TemplateInfo, TemplateSelector, VmError, VmEvent, image::ProgressSink,
+    NodeVms, PoolInfo, PoolSettings, Shortage, SnapshotError, SnapshotId, SnapshotInfo,
+    StoredSnapshot, TemplateId, TemplateInfo, TemplateSelector, VmError, VmEvent,
+    image::ProgressSink,
 };
 use tokio::sync::broadcast;
 
@@ -114,6 +115,10 @@ impl NodeFunctions for Double {
         progress: &ProgressSink,
     ) -> Result<TemplateInfo, LeaseError> {
         self.inner.bake_function(request, progress).await
+    }
+
+    fn shortage(&self) -> tokio::sync::watch::Receiver<Shortage> {
+        self.inner.shortage()
     }
 
     async fn invoke(

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::{HeaderMap, Method, Request, body::Incoming};
+use hyper::{
+    HeaderMap, Method, Request,
+    body::{Frame, Incoming},
+};
 use tokio::sync::oneshot;
 
 use super::reply::{Refusal, Reply};
@@ -12,6 +15,9 @@ const VERSION: &str = "/2018-06-01/runtime/";
 
 /// Names what kind of error is reported; a header, or a trailer of a result that broke off.
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+
+/// How a result is sent: `streaming`, or gathered.
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 
 /// A request of a runtime that waits for its answer.
 #[derive(Debug)]
@@ -124,13 +130,28 @@ impl Call {
         })
     }
 
+    /// Whether the body is meant to be handed on as it comes.
+    pub(super) fn is_streaming(&self) -> bool {
+        let mode = self.headers.get(RESPONSE_MODE);
+        mode.is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"streaming"))
+    }
+
+    /// The next piece of the body; none at its end.
+    ///
+    /// # Errors
+    /// [`NoBody::CutOff`].
+    pub(super) async fn frame(&mut self) -> Result<Option<Frame<Bytes>>, NoBody> {
+        let frame = self.body.frame().await.transpose();
+        frame.map_err(|_| NoBody::CutOff)
+    }
+
     /// The kind of error that is reported.
     pub(super) fn error_type(&self) -> Option<String> {
         error_type(&self.headers)
     }
 }
 
-fn error_type(headers: &HeaderMap) -> Option<String> {
+pub(super) fn error_type(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(ERROR_TYPE)?.to_str().ok()?;
     Some(text.to_owned())
 }

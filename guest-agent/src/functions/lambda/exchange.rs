@@ -8,7 +8,7 @@ use thaw_guest_protocol::Invoke;
 use tokio::sync::mpsc;
 
 use super::{
-    call::{Answer, Ask, Call, NoBody},
+    call::{Answer, Ask, Call, NoBody, error_type},
     reply::{EventHeaders, Refusal, Reply},
 };
 
@@ -34,6 +34,68 @@ pub(in crate::functions) enum Told {
     /// The description of an error that came before the event was given.
     RestoreFailed(Bytes),
     TooLarge,
+    /// The result has begun, and comes piece by piece.
+    Begun {
+        content_type: Option<String>,
+        pieces: Pieces,
+    },
+}
+
+/// A result that comes piece by piece.
+#[derive(Debug)]
+pub(in crate::functions) struct Pieces {
+    call: Call,
+    left: u64,
+}
+
+/// What comes of such a result.
+#[derive(Debug)]
+pub(in crate::functions) enum Piece {
+    Data(Bytes),
+    End,
+    /// Its sender found out too late that it went wrong; the kind of error.
+    BrokeOff(String),
+    TooLarge,
+}
+
+impl Pieces {
+    /// The next piece. One whose connection ended waits for the end of its process.
+    pub(in crate::functions) async fn next(&mut self) -> Piece {
+        loop {
+            let frame = match self.call.frame().await {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Piece::End,
+                Err(_) => std::future::pending().await,
+            };
+            match frame.into_data() {
+                Ok(data) => {
+                    return match self.left.checked_sub(data.len() as u64) {
+                        Some(left) => {
+                            self.left = left;
+                            Piece::Data(data)
+                        }
+                        None => Piece::TooLarge,
+                    };
+                }
+                Err(other) => {
+                    let trailers = other.into_trailers().ok();
+                    if let Some(kind) = trailers.as_ref().and_then(error_type) {
+                        return Piece::BrokeOff(kind);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells the runtime that its result was taken.
+    pub(in crate::functions) fn accept(self) {
+        tell(self.call.answer, Reply::Accepted);
+    }
+
+    /// Tells the runtime that its result is too large.
+    pub(in crate::functions) fn refuse(self) {
+        refuse(self.call, Refusal::TooLarge);
+    }
 }
 
 /// Waits until the runtime is ready to be frozen.
@@ -115,6 +177,15 @@ async fn until_answered(calls: &mut mpsc::Receiver<Call>, invoke: &Invoke) -> To
             Ask::Response { id } | Ask::Error { id } if *id != invoke.request_id => {
                 Err(Refusal::WrongId)
             }
+            Ask::Response { .. } if invoke.pieces && call.is_streaming() => {
+                return Told::Begun {
+                    content_type: content_type(&call),
+                    pieces: Pieces {
+                        call,
+                        left: invoke.result_limit_bytes,
+                    },
+                };
+            }
             Ask::Response { .. } => response(&mut call, invoke.result_limit_bytes).await,
             Ask::Error { .. } => Ok(Told::Raised(report(&mut call).await)),
             Ask::Next | Ask::RestoreNext | Ask::InitError | Ask::RestoreError => {
@@ -146,12 +217,15 @@ async fn response(call: &mut Call, limit: u64) -> Result<Told, Refusal> {
         let message = "the response broke off with an error";
         return Ok(Told::Raised(description(&kind, message)));
     }
-    let content_type = call.headers.get(hyper::header::CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok());
     Ok(Told::Returned {
-        content_type: content_type.map(str::to_owned),
+        content_type: content_type(call),
         result: body.bytes,
     })
+}
+
+fn content_type(call: &Call) -> Option<String> {
+    let value = call.headers.get(hyper::header::CONTENT_TYPE)?;
+    value.to_str().ok().map(str::to_owned)
 }
 
 /// The description of an error that was reported, always JSON.

@@ -8,6 +8,7 @@
 //! waits for its thaw ─► told ─┬─ GET invocation/next ──► waits for an event
 //!                             └─ POST restore/error ───► RestoreFailed
 //! waits for an event ─► given it ─┬─ POST invocation/ID/response ─► Returned       later it asks for the next one
+//!                                 ├─ the same, streaming ─────────► its pieces, then Returned
 //!                                 └─ POST invocation/ID/error ────► Raised
 //! ```
 //!
@@ -22,5 +23,5 @@ mod exchange;
 mod reply;
 mod runtime;
 
-pub(super) use exchange::Told;
+pub(super) use exchange::{Piece, Pieces, Told};
 pub(super) use runtime::Runtime;

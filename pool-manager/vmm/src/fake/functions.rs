@@ -73,6 +73,18 @@ pub(super) async fn invoke(
     let outcome = match words.as_slice() {
         ["raise"] => Outcome::Raised,
         ["end"] => Outcome::Ended(ExitStatus::Exited(3)),
+        // Its first piece comes, and then nothing, or its end.
+        ["drip" | "break"] => {
+            output
+                .json(FrameKind::ResultHead, &ResultHead::default())
+                .await;
+            output.data(FrameKind::Result, text.as_bytes()).await;
+            if text == "drip" {
+                while input.next().await.is_some() {}
+                return;
+            }
+            Outcome::Ended(ExitStatus::Exited(3))
+        }
         ["hang"] => {
             while input.next().await.is_some() {}
             return;
@@ -100,7 +112,13 @@ pub(super) async fn invoke(
     if outcome.is_fit() {
         let content_type = invoke.content_type;
         output
-            .json(FrameKind::ResultHead, &ResultHead { content_type })
+            .json(
+                FrameKind::ResultHead,
+                &ResultHead {
+                    content_type,
+                    is_error: outcome != Outcome::Returned,
+                },
+            )
             .await;
         for chunk in event.chunks(32 * 1024) {
             output.data(FrameKind::Result, chunk).await;
@@ -113,6 +131,7 @@ pub(super) async fn invoke(
     }
     let invoked = Invoked {
         outcome,
+        out_of_memory: false,
         log_truncated: false,
         timings: GuestTimings::default(),
     };
