@@ -161,4 +161,35 @@ mod tests {
         assert!(refused.to_string().contains("runner.db"));
         assert!(refused.to_string().contains("999"));
     }
+
+    #[test]
+    fn events_that_an_older_version_queued_are_there_after_the_file_is_brought_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runner.db");
+        let older = Connection::open(&path).unwrap();
+        for migration in &MIGRATIONS[..3] {
+            older.execute_batch(migration).unwrap();
+        }
+        older.pragma_update(None, "user_version", 3).unwrap();
+        older
+            .execute_batch(
+                "INSERT INTO functions VALUES ('f', 1, 2);
+                 INSERT INTO function_versions VALUES ('f', 1, '{}', 'c', 1, 't', 1);
+                 INSERT INTO function_events (id, function, key, event, state, attempts, due_at_ms, created_at_ms)
+                 VALUES ('a', 'f', '', x'01', 'queued', 0, 5, 5), ('b', 'f', '', x'02', 'dead', 3, 4, 4);",
+            )
+            .unwrap();
+        drop(older);
+        let count = |what: &str| -> u32 {
+            let query = format!("SELECT count(*) FROM {what}");
+            let connection = open(&path).unwrap();
+            connection.query_row(&query, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(
+            count("function_events WHERE state = 'queued' AND event = x'01'"),
+            1
+        );
+        assert_eq!(count("function_events"), 2);
+        assert_eq!(count("function_versions WHERE image_digest = ''"), 1);
+    }
 }
