@@ -21,6 +21,7 @@ mod gate;
 mod health;
 mod images;
 mod inside;
+mod leftover;
 mod listen;
 mod metrics;
 mod named;

@@ -19,6 +19,7 @@ use crate::{
     error::ApiError,
     events, exec, functions, gate, health, images,
     inside::{self, execs, files, port},
+    leftover,
     listen::Peer,
     observe, openapi, pools, snapshots,
     state::{App, OpenError},
@@ -184,6 +185,7 @@ pub(crate) fn router(app: App) -> Router {
             app.clone(),
             observe::observe,
         ))
+        .layer(middleware::from_fn(leftover::clear_away))
         .layer(axum::extract::DefaultBodyLimit::disable())
         .with_state(app)
 }

@@ -1,6 +1,13 @@
 //! No web page reaches the service: the gate stands before every route.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::world::{World, answer, exec};
 
@@ -76,5 +83,41 @@ async fn clients_of_aws_are_turned_away_in_the_shape_that_they_read() {
     let body: serde_json::Value = foreign.json().await.unwrap();
     assert_eq!(body["Type"], "User");
     assert!(body["Message"].as_str().unwrap().contains("origin"));
+    world.close().await;
+}
+
+/// Sends a body of so many bytes to a route that refuses it unread, and then asks for more on that connection.
+async fn after_a_refusal(world: &World, bytes: usize) -> String {
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    let host = format!("host: {}\r\n", world.address);
+    let head = format!(
+        "PUT /v1/vms/none/files/content?path=/a HTTP/1.1\r\n{host}content-length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The connection may be closed while this is sent.
+    let _ = stream.write_all(&vec![b'x'; bytes]).await;
+    let last = format!("GET /healthz HTTP/1.1\r\n{host}connection: close\r\n\r\n");
+    let _ = stream.write_all(last.as_bytes()).await;
+    let mut answers = Vec::new();
+    let reading = timeout(Duration::from_secs(30), stream.read_to_end(&mut answers));
+    let _ = reading.await.unwrap();
+    String::from_utf8(answers).unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_after_an_upload_that_was_refused_or_says_that_it_closes() {
+    let world = World::new().await;
+    for bytes in [100, 4 << 10, 64 << 10] {
+        let answers = after_a_refusal(&world, bytes).await;
+        assert!(answers.starts_with("HTTP/1.1 404"), "{answers}");
+        assert!(answers.contains("HTTP/1.1 200"), "{bytes}: {answers}");
+    }
+    let answers = after_a_refusal(&world, 8 << 20).await;
+    assert!(!answers.contains("HTTP/1.1 200"), "{answers}");
+    // The system may throw an answer away with what nobody reads.
+    assert!(
+        answers.is_empty() || answers.contains("connection: close"),
+        "{answers}"
+    );
     world.close().await;
 }
