@@ -56,15 +56,14 @@ pub(crate) async fn prove(
     manifest: &Manifest,
     within: Duration,
 ) -> Result<(), ProofError> {
-    if manifest.function.is_some() {
-        return tokio::time::timeout(within, prove_function(machine))
-            .await
-            .map_err(|_| ProofError::TimedOut(within))?;
-    }
     let proof = async {
-        let wake = wake(machine.id().as_str()).map_err(ProofError::Wake)?;
+        let (guest, wake) = (machine.guest(), wake(machine.id().as_str()));
+        let wake = wake.map_err(ProofError::Wake)?;
         machine.resume().await?;
-        walk(machine.guest(), wake, &manifest.languages).await?;
+        match manifest.function {
+            Some(_) => walk_to_function(guest, wake).await?,
+            None => walk(guest, wake, &manifest.languages).await?,
+        }
         pause_settled(machine).await
     };
     tokio::time::timeout(within, proof)
@@ -94,6 +93,24 @@ pub(crate) async fn walk(
         };
         run(guest, &code).await?;
     }
+    prove_itself(guest).await
+}
+
+/// A function's clone is warm when its process has answered the agent; the function itself sees nothing of it.
+async fn walk_to_function(guest: &GuestConnection, wake: Wake) -> Result<(), ProofError> {
+    let mut event = Opening {
+        wake: Some(wake),
+        request: Request::Invoke(nothing_to_do()),
+    };
+    for _ in 0..ROUNDS {
+        rehearse_event(guest, &event).await?;
+        event.wake = None;
+    }
+    prove_itself(guest).await
+}
+
+/// The agent's own part of a proof.
+async fn prove_itself(guest: &GuestConnection) -> Result<(), ProofError> {
     let own = Opening {
         wake: None,
         request: Request::Prove,
@@ -102,31 +119,8 @@ pub(crate) async fn walk(
     Ok(())
 }
 
-/// A function's clone is warm when its process has answered the agent; the function itself sees nothing of it.
-async fn prove_function(machine: &dyn Machine) -> Result<(), ProofError> {
-    let mut event = Opening {
-        wake: Some(wake(machine.id().as_str()).map_err(ProofError::Wake)?),
-        request: Request::Invoke(nothing_to_do()),
-    };
-    machine.resume().await?;
-    for _ in 0..ROUNDS {
-        rehearse_event(machine, &event).await?;
-        event.wake = None;
-    }
-    let own = Opening {
-        wake: None,
-        request: Request::Prove,
-    };
-    machine
-        .guest()
-        .call(&own)
-        .await
-        .map_err(ProofError::Guest)?;
-    pause_settled(machine).await
-}
-
-async fn rehearse_event(machine: &dyn Machine, event: &Opening) -> Result<(), ProofError> {
-    let started = machine.guest().run(event).await;
+async fn rehearse_event(guest: &GuestConnection, event: &Opening) -> Result<(), ProofError> {
+    let started = guest.run(event).await;
     let (_input, mut output) = started.map_err(ProofError::Guest)?;
     loop {
         let piece = output.next_of_invocation().await;

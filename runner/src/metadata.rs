@@ -64,6 +64,17 @@ impl Metadata {
         Self::new(object)
     }
 
+    /// What something made of another is noted with: what was given for it, else all that the other had.
+    ///
+    /// # Errors
+    /// [`MetadataTooLarge`].
+    pub(crate) fn inherited(given: Option<Self>, before: Self) -> Result<Self, MetadataTooLarge> {
+        match given {
+            Some(given) => given.in_place_of(&before),
+            None => Ok(before),
+        }
+    }
+
     /// This in place of what was noted before, of which only [`KEPT_KEY`] stays, as it was.
     ///
     /// # Errors

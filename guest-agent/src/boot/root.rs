@@ -14,6 +14,7 @@ use super::{
     cmdline::RootKind,
     mounts::{carry_over, folder, mount_at},
 };
+use crate::disk::sysfs;
 
 const IMAGE: &str = "/image";
 const SCRATCH: &str = "/scratch";
@@ -42,7 +43,7 @@ pub(super) enum Disk {
 /// for nothing. An old kernel that lacks a setting is as good without it.
 fn leave_order_to_the_host() {
     for device in [ROOT_DEVICE, SCRATCH_DEVICE] {
-        let queue = device.replace("/dev/", "/sys/block/") + "/queue";
+        let queue = sysfs(device) + "/queue";
         let _ = fs::write(format!("{queue}/scheduler"), "none");
         let _ = fs::write(format!("{queue}/wbt_lat_usec"), "0");
     }

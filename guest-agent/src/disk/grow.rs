@@ -12,7 +12,7 @@ use nix::sys::statvfs::fstatvfs;
 use thaw_guest_protocol::{FailureKind, SCRATCH_DEVICE};
 use tokio::{task::spawn_blocking, time::timeout};
 
-use super::sys::resize;
+use super::{sys::resize, sysfs};
 use crate::{failure::OperationError, transport::Uevents};
 
 /// How long the driver may take to hear of the disk's new size, under emulation on a busy host.
@@ -72,8 +72,7 @@ async fn at_least(bytes: u64) -> io::Result<()> {
 }
 
 fn disk_bytes() -> io::Result<u64> {
-    let size = SCRATCH_DEVICE.replace("/dev/", "/sys/block/") + "/size";
-    let sectors: u64 = fs::read_to_string(size)?
+    let sectors: u64 = fs::read_to_string(sysfs(SCRATCH_DEVICE) + "/size")?
         .trim()
         .parse()
         .map_err(io::Error::other)?;

@@ -5,10 +5,14 @@ use std::{ffi::CStr, os::unix::ffi::OsStrExt as _, path::Path};
 use bytes::Bytes;
 use nix::unistd::{AccessFlags, access};
 use thaw_guest_protocol::{
-    ExitStatus, FailureKind, FrameKind, GuestTimings, Invoke, LoadFunction, Outcome, ResultHead,
+    ExitStatus, FailureKind, FrameKind, GuestTimings, Invoke, LoadFunction, Outcome,
 };
 
-use super::{attend::HostSide, invoke::Served, starting::program};
+use super::{
+    attend::HostSide,
+    invoke::{Served, send_head},
+    starting::program,
+};
 use crate::{
     agent::Agent,
     exec::{Limits, Running, Streams, Subject, resolve},
@@ -69,13 +73,7 @@ pub(super) async fn run(
         .map_err(|error| OperationError::launch(&error, name, &load.folder))?;
     // What comes out is what went in, as far as anybody can tell.
     let content_type = invoke.content_type.clone();
-    host.output.json(
-        FrameKind::ResultHead,
-        &ResultHead {
-            content_type,
-            is_error: false,
-        },
-    )?;
+    send_head(content_type, host.output)?;
     let running = Running {
         subject: Subject::Child(child),
         streams,

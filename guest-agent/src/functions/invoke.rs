@@ -329,7 +329,11 @@ async fn send_result(
     send_pieces(body, output).await
 }
 
-fn send_head(content_type: Option<String>, output: &mut WireWriter) -> Result<(), WireError> {
+/// Says that a result begins that is no error.
+pub(super) fn send_head(
+    content_type: Option<String>,
+    output: &mut WireWriter,
+) -> Result<(), WireError> {
     output.json(
         FrameKind::ResultHead,
         &ResultHead {

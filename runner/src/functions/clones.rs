@@ -31,9 +31,7 @@ impl FunctionClone {
             served: 0,
         }
     }
-}
 
-impl FunctionClone {
     /// Whether it may serve another event after the next.
     pub(crate) fn may_serve_more(&self, reuse: u32) -> bool {
         self.served.saturating_add(1) < reuse

@@ -81,10 +81,7 @@ impl Runner {
             let id = parent.id;
             return Err(VmError::Stopped { id, reason }.into());
         }
-        let metadata = match call.metadata {
-            Some(given) => given.in_place_of(&parent.metadata)?,
-            None => parent.metadata,
-        };
+        let metadata = Metadata::inherited(call.metadata, parent.metadata)?;
         let taken = self.node().snapshot(&parent.id, &id).await?;
         drop(turn);
         Ok(SnapshotInfo {

@@ -128,11 +128,9 @@ impl Runner {
                 .env
                 .or_else(|| taken.as_ref().map(|taken| taken.env.clone()))
                 .unwrap_or_default(),
-            metadata: match (call.metadata, taken) {
-                (Some(given), Some(taken)) => given.in_place_of(&taken.metadata)?,
-                (given, taken) => given
-                    .or(taken.map(|taken| taken.metadata))
-                    .unwrap_or_default(),
+            metadata: match taken {
+                Some(taken) => Metadata::inherited(call.metadata, taken.metadata)?,
+                None => call.metadata.unwrap_or_default(),
             },
             idle_timeout: call.idle_timeout,
             max_lifetime: call.max_lifetime,

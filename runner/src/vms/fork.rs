@@ -81,12 +81,8 @@ impl Runner {
             let id = parent.id;
             return Err(VmError::Stopped { id, reason }.into());
         }
-        let metadata = match call.metadata {
-            Some(given) => given
-                .in_place_of(&parent.metadata)
-                .map_err(VmError::Metadata)?,
-            None => parent.metadata,
-        };
+        let metadata =
+            Metadata::inherited(call.metadata, parent.metadata).map_err(VmError::Metadata)?;
         let traits = Traits {
             image_name: parent.image_name,
             snapshot: parent.snapshot,
