@@ -15,7 +15,7 @@ use crate::{
     functions::Functions,
     process::{Children, Orphans},
     rest::Rest,
-    wake::Identity,
+    wake::{Identity, Random},
 };
 
 /// How many operations run at once; the next one is answered with `Exhausted`.
@@ -47,6 +47,7 @@ struct Shared {
     interpreters: Interpreters,
     functions: Functions,
     identity: Identity,
+    random: Random,
     scratch: Scratch,
     operations: Arc<Semaphore>,
 }
@@ -65,6 +66,7 @@ impl Agent {
                 interpreters: Interpreters::new(children.clone()),
                 functions: Functions::default(),
                 identity: Identity::default(),
+                random: Random::default(),
                 scratch: Scratch::default(),
                 children,
                 operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
@@ -111,6 +113,10 @@ impl Agent {
 
     pub(crate) fn identity(&self) -> &Identity {
         &self.shared.identity
+    }
+
+    pub(crate) fn random(&self) -> &Random {
+        &self.shared.random
     }
 
     pub(crate) fn scratch(&self) -> &Scratch {

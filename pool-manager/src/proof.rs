@@ -23,6 +23,9 @@ use thiserror::Error;
 
 use crate::{template::Manifest, wake::wake};
 
+/// How long a program of a proof may run; a proof has a limit of its own, and requests have one.
+const PROGRAM_TIMEOUT_MS: u64 = 60_000;
+
 /// How long a function may take to give back what it need not look at.
 const FUNCTION_TIMEOUT_MS: u64 = 5000;
 
@@ -94,6 +97,31 @@ pub(crate) async fn walk(
         run(guest, &code).await?;
     }
     prove_itself(guest).await
+}
+
+/// Lets a proven clone do what most requests begin with and no proof has: it runs a program that lies on the disk
+/// only. For what is learnt of the pages that this takes; an image without the program shows nothing.
+///
+/// # Errors
+/// What fails of it.
+///
+/// # Cancel safety
+/// Not cancel safe: the clone runs on, here and after it is done.
+pub(crate) async fn go_beyond(machine: &dyn Machine, within: Duration) -> Result<(), ProofError> {
+    let unread = Opening {
+        wake: None,
+        request: Request::Exec(Exec {
+            program: Program::Argv(vec!["ls".to_owned(), "/".to_owned()]),
+            ..nothing()
+        }),
+    };
+    let beyond = async {
+        machine.resume().await?;
+        run(machine.guest(), &unread).await
+    };
+    tokio::time::timeout(within, beyond)
+        .await
+        .map_err(|_| ProofError::TimedOut(within))?
 }
 
 /// A function's clone is warm when its process has answered the agent; the function itself sees nothing of it.
@@ -174,13 +202,19 @@ fn snippet() -> CodeRun {
     CodeRun {
         language: Language::Python,
         code: "print(6*7)\n".to_owned(),
-        env: Vec::new(),
-        cwd: None,
+        env: an_environment(),
+        cwd: Some("/".to_owned()),
         stdin: false,
-        timeout_ms: None,
+        timeout_ms: Some(PROGRAM_TIMEOUT_MS),
         output_limit_bytes: 1024,
         keep_interpreter: true,
     }
+}
+
+/// What every request brings, so that its way is known.
+fn an_environment() -> Vec<(String, String)> {
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    vec![("PATH".to_owned(), path.to_owned())]
 }
 
 fn nothing_to_do() -> Invoke {
@@ -202,11 +236,11 @@ fn nothing_to_do() -> Invoke {
 fn nothing() -> Exec {
     Exec {
         program: Program::Argv(vec!["/bin/true".to_owned()]),
-        env: Vec::new(),
-        cwd: None,
+        env: an_environment(),
+        cwd: Some("/".to_owned()),
         user: None,
         stdin: false,
-        timeout_ms: None,
+        timeout_ms: Some(PROGRAM_TIMEOUT_MS),
         output_limit_bytes: 1024,
         pty: None,
     }

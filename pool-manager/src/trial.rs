@@ -3,14 +3,14 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use thaw_lazymem::{Recording, WorkingSet};
-use thaw_vmm::{Engine, RestoreError, VmmId};
+use thaw_vmm::{Engine, Machine, RestoreError, VmmId};
 
 use crate::{
     BakeError,
     clone::Spawner,
     memory::{NodeMemory, served},
-    proof::{ProofError, prove},
-    template::LoadedTemplate,
+    proof::{ProofError, go_beyond, prove},
+    template::{LoadedTemplate, Manifest},
 };
 
 /// So many recordings make a working set: what only one restore touched is chance.
@@ -77,14 +77,23 @@ impl Trials {
             let state = template.device_state.clone();
             let restored = provided.shell.restore(state, self.within).await;
             let machine = restored.map_err(BakeError::Trial)?;
-            let proven = prove(&*machine, &template.manifest, self.within).await;
+            let shown = self.show(&*machine, &template.manifest).await;
             let _ = machine.kill().await;
-            proven.map_err(refused)
+            shown.map_err(refused)
         };
         served(memory.as_ref(), restored)
             .await
             .map_err(|error| BakeError::Unusable(crate::error::chain(&error)))??;
         Ok(memory.and_then(|memory| memory.recorded()))
+    }
+
+    async fn show(&self, machine: &dyn Machine, manifest: &Manifest) -> Result<(), ProofError> {
+        prove(machine, manifest, self.within).await?;
+        match manifest.function {
+            // Its next step would be an event that its code sees.
+            Some(_) => Ok(()),
+            None => go_beyond(machine, self.within).await,
+        }
     }
 }
 

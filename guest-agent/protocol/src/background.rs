@@ -10,7 +10,7 @@ pub struct ExecId(pub u64);
 
 /// An operation on programs in the background.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "background", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum BackgroundOperation {
     /// Start one; replies [`Reply::Exec`](crate::Reply::Exec). Of each output stream the last part is kept,
     /// whatever its `output_limit_bytes`. It has neither standard input nor a terminal.

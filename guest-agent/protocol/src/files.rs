@@ -6,7 +6,7 @@ use crate::GuestPath;
 
 /// An operation on files. Paths are absolute; the agent acts as root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "files", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum FileOperation {
     /// Look at a file, folder or link (a link itself); replies [`Reply::File`](crate::Reply::File).
     Stat {

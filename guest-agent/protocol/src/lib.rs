@@ -47,7 +47,7 @@ pub use secret_bytes::SecretBytes;
 /// The version of this conversation; an agent is baked into its template and states its own in [`AgentInfo`].
 ///
 /// The daemon speaks to agents of this version and of the one before it.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// The name of the virtio-serial port that carries the connection where there is no vsock.
 pub const PORT_NAME: &str = "thaw.agent.0";

@@ -32,9 +32,10 @@ pub struct Wake {
     pub machine_id: Option<String>,
 }
 
-/// An operation.
+/// An operation. Its name stands before it, not in it: a parser that learns only then what it has read keeps all
+/// of it aside first, which under emulation costs a clone two milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Request {
     /// Run a program; ends with `Exit`.
     Exec(Exec),
@@ -178,7 +179,7 @@ pub struct PtySize {
 
 /// A word to a running program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "control", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Control {
     /// Send a signal to its process group.
     Signal {
@@ -227,7 +228,7 @@ pub struct GuestTimings {
 
 /// The answer to an operation that runs no program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reply", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// Who is there.
     Info(AgentInfo),
@@ -368,7 +369,7 @@ mod tests {
     #[test]
     fn an_opening_reads_as_it_is_documented() {
         let opening: Opening = serde_json::from_str(
-            r#"{"request":{"op":"exec","program":{"argv":["true"]},"output_limit_bytes":10}}"#,
+            r#"{"request":{"exec":{"program":{"argv":["true"]},"output_limit_bytes":10}}}"#,
         )
         .unwrap();
         let Request::Exec(exec) = opening.request else {

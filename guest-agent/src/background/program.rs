@@ -188,7 +188,7 @@ pub(super) async fn attend(program: &Program, attended: Attended, leftovers: &Le
     };
     let mut keep = |mut tap: Tap, stream| {
         tap.read_rest(&mut scratch, |bytes| program.wrote(stream, bytes));
-        leftovers.keep(tap);
+        drop(leftovers.keep(tap));
     };
     keep(stdout, OutputStream::Stdout);
     if let Some(stderr) = stderr {

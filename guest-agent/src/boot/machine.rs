@@ -99,7 +99,9 @@ async fn serve_forever(
             TransportKind::Vsock => transport::vsock(agent).await,
         }
     };
+    // Answers go out before anything is tidied up.
     tokio::select! {
+        biased;
         ended = sessions => ended,
         reaped = orphans.run() => Err(match reaped {
             Ok(never) => match never {},

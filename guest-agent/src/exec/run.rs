@@ -1,10 +1,13 @@
 //! The one loop that attends to a running program.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use nix::errno::Errno;
 use thaw_guest_protocol::{Control, Exit, ExitStatus, Frame, FrameKind, GuestTimings};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
 
 use super::{Custody, Inlet, Leftovers, Streams, Tap, tap::scratch};
 use crate::{
@@ -81,6 +84,14 @@ pub(crate) struct Running {
     pub(crate) timings: GuestTimings,
 }
 
+/// What a program that has ended leaves to be taken apart, which its answer need not wait for.
+#[derive(Debug)]
+struct Remains {
+    _subject: Subject,
+    _stdin: Inlet,
+    _outputs: [Option<Tap>; 2],
+}
+
 impl Running {
     /// Attends to the program until it ends, then sends its exit.
     ///
@@ -100,8 +111,12 @@ impl Running {
         let running = held.running().ok_or_else(gone)?;
         let end = running.attend(&mut input, output, &mut scratch).await?;
         let ended = held.release().ok_or_else(gone)?;
-        let exit = ended.wind_up(end, started, output, &mut scratch, &leftovers)?;
-        Ok(output.finish(FrameKind::Exit, &exit).await?)
+        let (exit, remains) = ended.wind_up(end, started, output, &mut scratch, &leftovers)?;
+        output.finish(FrameKind::Exit, &exit).await?;
+        // The session sends it now; what is left to do here delays nobody then.
+        yield_now().await;
+        drop(remains);
+        Ok(())
     }
 
     /// Attends to the program until it ends.
@@ -117,7 +132,8 @@ impl Running {
         let started = Instant::now();
         let mut scratch = scratch();
         let end = self.attend(input, output, &mut scratch).await?;
-        self.wind_up(end, started, output, &mut scratch, leftovers)
+        let (exit, _remains) = self.wind_up(end, started, output, &mut scratch, leftovers)?;
+        Ok(exit)
     }
 
     /// Sends what is left of the output of a program that has ended.
@@ -128,24 +144,26 @@ impl Running {
         output: &mut WireWriter,
         scratch: &mut [u8],
         leftovers: &Leftovers,
-    ) -> Result<Exit, OperationError> {
+    ) -> Result<(Exit, Remains), OperationError> {
         let Streams {
             stdin,
             mut stdout,
             stderr,
         } = self.streams;
-        drop(stdin);
         stdout.forward_rest(scratch, output)?;
         let stdout_truncated = stdout.is_truncated();
-        leftovers.keep(stdout);
+        let stdout = leftovers.keep(stdout);
         let mut stderr_truncated = false;
-        if let Some(mut stderr) = stderr {
-            stderr.forward_rest(scratch, output)?;
-            stderr_truncated = stderr.is_truncated();
-            leftovers.keep(stderr);
-        }
+        let stderr = match stderr {
+            Some(mut stderr) => {
+                stderr.forward_rest(scratch, output)?;
+                stderr_truncated = stderr.is_truncated();
+                leftovers.keep(stderr)
+            }
+            None => None,
+        };
         let run_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        Ok(Exit {
+        let exit = Exit {
             status,
             timed_out,
             stdout_truncated,
@@ -154,7 +172,13 @@ impl Running {
                 run_us,
                 ..self.timings
             },
-        })
+        };
+        let remains = Remains {
+            _subject: self.subject,
+            _stdin: stdin,
+            _outputs: [stdout, stderr],
+        };
+        Ok((exit, remains))
     }
 
     /// Lets the program live until its end, its time limit included, without anybody to hear it: its
@@ -189,9 +213,9 @@ impl Running {
                 }
             }
         }
-        leftovers.keep(self.streams.stdout);
+        drop(leftovers.keep(self.streams.stdout));
         if let Some(stderr) = self.streams.stderr {
-            leftovers.keep(stderr);
+            drop(leftovers.keep(stderr));
         }
     }
 
@@ -213,12 +237,13 @@ impl Running {
             ..
         } = self;
         let mut timed_out = false;
+        let mut time_is_up = pin!(limits.reached());
         loop {
             let room = output.has_room();
             // In this order, so that no flood of output holds up a signal, the deadline or the end.
             tokio::select! {
                 biased;
-                () = limits.reached(), if !timed_out => {
+                () = &mut time_is_up, if !timed_out => {
                     timed_out = true;
                     // It may have ended in this moment; its status tells.
                     let _ = subject.signal(libc::SIGKILL);

@@ -27,8 +27,10 @@ const MAX_LEFTOVERS: usize = 64;
 /// One output stream.
 #[derive(Debug)]
 pub(crate) struct Tap {
-    /// `None` after its end.
-    fd: Option<AsyncFd<OwnedFd>>,
+    fd: AsyncFd<OwnedFd>,
+    /// Nothing more comes. The descriptor is closed with the tap: whoever waits for the program's end need not wait
+    /// for that too.
+    ended: bool,
     kind: FrameKind,
     /// How many bytes may still be sent; the rest is read and thrown away.
     allowed: u64,
@@ -40,7 +42,8 @@ impl Tap {
     pub(crate) fn new(fd: OwnedFd, kind: FrameKind, limit: u64) -> Result<Self, Errno> {
         let fd = watch(fd, Interest::READABLE).map_err(errno)?;
         Ok(Self {
-            fd: Some(fd),
+            fd,
+            ended: false,
             kind,
             allowed: limit,
             truncated: false,
@@ -60,11 +63,11 @@ impl Tap {
 
     /// Ends when there is something to read; never after the end of the stream.
     pub(crate) async fn readable(&self) {
-        match &self.fd {
-            // An error shows again in the read that follows.
-            Some(fd) => drop(fd.readable().await),
-            None => std::future::pending().await,
+        if self.ended {
+            std::future::pending().await
         }
+        // An error shows again in the read that follows.
+        drop(self.fd.readable().await);
     }
 
     /// Adds what can be read now to what the host is sent.
@@ -73,40 +76,45 @@ impl Tap {
         scratch: &mut [u8],
         out: &mut WireWriter,
     ) -> Result<(), WireError> {
-        let Some(fd) = &self.fd else { return Ok(()) };
-        let got = fd.try_io(Interest::READABLE, |fd| {
-            read(fd, scratch).map_err(io::Error::from)
-        });
+        if self.ended {
+            return Ok(());
+        }
+        let got = self.try_read(scratch);
         self.take(got, scratch, out)
     }
 
     /// Reads what can be read now, whatever may be sent; returns how much that is.
     pub(crate) fn read_now(&mut self, scratch: &mut [u8]) -> usize {
-        let Some(fd) = &self.fd else { return 0 };
-        let got = fd.try_io(Interest::READABLE, |fd| {
-            read(fd, scratch).map_err(io::Error::from)
-        });
-        match got {
-            Ok(0) => self.fd = None,
+        if self.ended {
+            return 0;
+        }
+        match self.try_read(scratch) {
+            Ok(0) => self.ended = true,
             Ok(bytes) => return bytes,
             Err(error) if is_passing(&error) => {}
-            Err(_) => self.fd = None,
+            Err(_) => self.ended = true,
         }
         0
+    }
+
+    fn try_read(&self, scratch: &mut [u8]) -> io::Result<usize> {
+        self.fd.try_io(Interest::READABLE, |fd| {
+            read(fd, scratch).map_err(io::Error::from)
+        })
     }
 
     /// Reads what lies in the stream after its program has ended, as [`forward_rest`](Self::forward_rest) does.
     pub(crate) fn read_rest(&mut self, scratch: &mut [u8], mut take: impl FnMut(&[u8])) {
         let mut left = MAX_LEFT_BYTES;
-        while let (Some(fd), true) = (&self.fd, left > 0) {
-            match read(fd.get_ref(), scratch) {
+        while !self.ended && left > 0 {
+            match read(self.fd.get_ref(), scratch) {
                 Ok(bytes) if bytes > 0 => {
                     left = left.saturating_sub(bytes);
                     take(&scratch[..bytes]);
                 }
                 Err(Errno::EAGAIN) => break,
                 Err(Errno::EINTR) => {}
-                Ok(_) | Err(_) => self.fd = None,
+                Ok(_) | Err(_) => self.ended = true,
             }
         }
     }
@@ -121,8 +129,8 @@ impl Tap {
         out: &mut WireWriter,
     ) -> Result<(), WireError> {
         let mut left = MAX_LEFT_BYTES;
-        while let (Some(fd), true) = (&self.fd, left > 0) {
-            let got = match read(fd.get_ref(), scratch) {
+        while !self.ended && left > 0 {
+            let got = match read(self.fd.get_ref(), scratch) {
                 Err(Errno::EAGAIN) => break,
                 got => got,
             };
@@ -139,7 +147,7 @@ impl Tap {
         out: &mut WireWriter,
     ) -> Result<(), WireError> {
         match got {
-            Ok(0) => self.fd = None,
+            Ok(0) => self.ended = true,
             Ok(bytes) => {
                 let fits = usize::try_from(self.allowed).map_or(bytes, |a| a.min(bytes));
                 self.truncated |= fits < bytes;
@@ -150,7 +158,7 @@ impl Tap {
             }
             Err(error) if is_passing(&error) => {}
             // EIO: nobody has the terminal open any more. It is how a terminal ends.
-            Err(_) => self.fd = None,
+            Err(_) => self.ended = true,
         }
         Ok(())
     }
@@ -169,15 +177,18 @@ pub(crate) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Takes over a stream if it is still open.
-    pub(crate) fn keep(&self, tap: Tap) {
-        let Some(fd) = tap.fd else { return };
+    /// Takes over a stream if it has not ended; one that has comes back.
+    pub(crate) fn keep(&self, tap: Tap) -> Option<Tap> {
+        if tap.ended {
+            return Some(tap);
+        }
         // Each call on the set is whole, so a panic elsewhere can't have left it half-done.
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         while readers.try_join_next().is_some() {}
         if readers.len() < MAX_LEFTOVERS {
-            readers.spawn(throw_away(fd));
+            readers.spawn(throw_away(tap.fd));
         }
+        None
     }
 }
 

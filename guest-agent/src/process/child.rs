@@ -64,6 +64,7 @@ impl Children {
         match watch(pidfd, Interest::READABLE) {
             Ok(pidfd) => Ok(Child {
                 process: Some(Process { pid, pidfd }),
+                life: Life::Runs,
                 pid,
                 children: self.clone(),
             }),
@@ -97,11 +98,23 @@ struct Process {
     pidfd: AsyncFd<OwnedFd>,
 }
 
+/// What dropping a child means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// It runs: its group is killed.
+    Runs,
+    /// It ends by itself: it is reaped when it has.
+    Ends,
+    /// It has been reaped: nothing.
+    Over,
+}
+
 /// A running program and its process group. Dropping it kills the group.
 #[derive(Debug)]
 pub(crate) struct Child {
-    /// `None` once it has been reaped.
+    /// Taken when it is dropped.
     process: Option<Process>,
+    life: Life,
     pid: Pid,
     children: Children,
 }
@@ -112,19 +125,19 @@ impl Child {
     /// # Cancel safety
     /// Nothing is lost.
     pub(crate) async fn wait(&mut self) -> Result<ExitStatus, Errno> {
-        let Some(process) = &self.process else {
+        let (Some(process), Life::Runs) = (&self.process, self.life) else {
             return Err(Errno::ECHILD);
         };
         let status = reap(process).await?;
-        self.process = None;
+        self.life = Life::Over;
         self.children.forget(self.pid);
         Ok(status)
     }
 
-    /// Stops watching a process that ends by itself now: it is reaped when it has, and its group lives on.
+    /// For a process that ends by itself now: it is reaped when it has, and its group lives on.
     pub(crate) fn let_end(&mut self) {
-        if let Some(process) = self.process.take() {
-            self.reap_later(process);
+        if self.life == Life::Runs {
+            self.life = Life::Ends;
         }
     }
 
@@ -144,8 +157,10 @@ impl Child {
     /// # Errors
     /// `EINVAL` for a number that is no signal, `ESRCH` when the process has been reaped.
     pub(crate) fn signal(&self, signal: i32) -> Result<(), Errno> {
-        let process = self.process.as_ref().ok_or(Errno::ESRCH)?;
-        signal_group(process.pid, signal)
+        if self.life != Life::Runs {
+            return Err(Errno::ESRCH);
+        }
+        signal_group(self.pid, signal)
     }
 }
 
@@ -164,11 +179,13 @@ async fn reap(process: &Process) -> Result<ExitStatus, Errno> {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        let Some(process) = self.process.take() else {
+        let (Some(process), false) = (self.process.take(), self.life == Life::Over) else {
             return;
         };
-        // The process is not reaped yet, so the number still means this group.
-        let _ = signal_group(process.pid, libc::SIGKILL);
+        if self.life == Life::Runs {
+            // The process is not reaped yet, so the number still means this group.
+            let _ = signal_group(process.pid, libc::SIGKILL);
+        }
         self.reap_later(process);
     }
 }

@@ -12,7 +12,10 @@ use nix::{
         signalfd::{SfdFlags, SignalFd},
     },
 };
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    task::yield_now,
+};
 
 use super::{
     Children,
@@ -55,6 +58,8 @@ impl Orphans {
             tokio::select! {
                 ready = self.watched.readable() => {
                     let mut ready = ready?;
+                    // Most children have somebody who waits for them, and does not need to wait for this.
+                    yield_now().await;
                     // One read takes the one pending SIGCHLD, however many children died.
                     if self.deaths.read_signal()?.is_none() {
                         ready.clear_ready();

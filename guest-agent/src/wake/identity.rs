@@ -1,8 +1,8 @@
 //! The names of this machine: host name, machine id and the files that hold them.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     sync::{Mutex, PoisonError},
 };
@@ -33,7 +33,7 @@ impl Identity {
         overwrite(HOSTNAME_FILE, &format!("{hostname}\n"))?;
         // One assignment below, so a panic elsewhere can't have left it half-done.
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if hosts.is_none() || fs::read_to_string(HOSTS_FILE).ok() == *hosts {
+        if hosts.as_ref().is_none_or(|text| holds(HOSTS_FILE, text)) {
             let text = hosts_text(hostname);
             overwrite(HOSTS_FILE, &text)?;
             *hosts = Some(text);
@@ -69,6 +69,13 @@ fn hosts_text(hostname: &str) -> String {
     )
 }
 
+/// Whether a file holds just this. One call looks at all of it: to ask for its length first would take a clone longer.
+fn holds(path: &str, text: &str) -> bool {
+    let mut found = vec![0; text.len() + 1];
+    let read = File::open(path).and_then(|mut file| file.read(&mut found));
+    read.is_ok_and(|read| found.get(..read) == Some(text.as_bytes()))
+}
+
 /// Overwrites in place. Never follows a link and never waits on a pipe that a user put there.
 ///
 /// The file is cut only where it was longer: to truncate it first would give its block back and take another,
@@ -83,7 +90,7 @@ fn overwrite(path: &str, text: &str) -> io::Result<()> {
         .open(path)?;
     file.write_all(text.as_bytes())?;
     let length = text.len() as u64;
-    if file.metadata()?.len() > length {
+    if file.seek(SeekFrom::End(0))? > length {
         file.set_len(length)?;
     }
     Ok(())

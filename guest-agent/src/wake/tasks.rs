@@ -1,6 +1,6 @@
 //! The steps of waking, in the order in which they matter.
 
-use std::{fs::File, io, os::fd::AsFd as _};
+use std::io;
 
 use nix::{
     errno::Errno,
@@ -97,8 +97,8 @@ fn is_machine_id(id: &str) -> bool {
 
 fn apply(data: &Wake, agent: &Agent) -> Result<(), WakeError> {
     // Randomness first: whatever comes after may already draw from it.
-    let random = File::open("/dev/random").map_err(WakeError::Random)?;
-    reseed(random.as_fd(), &data.entropy.0).map_err(WakeError::Seed)?;
+    let random = agent.random().open().map_err(WakeError::Random)?;
+    reseed(random, &data.entropy.0).map_err(WakeError::Seed)?;
     let seconds = data.wall_clock_ns / 1_000_000_000;
     let nanos = data.wall_clock_ns % 1_000_000_000;
     // Both fit: u64 nanoseconds are 584 years.
