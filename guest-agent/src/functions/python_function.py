@@ -101,7 +101,7 @@ def reseed():
         module._node = None
 
 
-def hooks(name, registered):
+def hooks(name, registered, module):
     # The handler's own hook, and those registered with AWS's snapshot_restore_py, if it is used.
     library = sys.modules.get('snapshot_restore_py')
     found = list(getattr(library, registered)()) if hasattr(library, registered) else []
@@ -266,7 +266,7 @@ def answer(function, head, body):
     try:
         if head.get('restored'):
             reseed()
-            hooks('after_restore', 'get_after_restore')
+            hooks('after_restore', 'get_after_restore', module)
     except Exception as error:
         return raised(RESTORE_FAILED, error)
     try:
@@ -305,6 +305,7 @@ def rehearse_reseed():
 def echo(event, context):
     # Goes where an event goes, and touches nothing of the user's.
     rehearse_reseed()
+    hooks('after_restore', 'get_nothing', main)
     context.get_remaining_time_in_millis()
     return event
 
@@ -321,7 +322,7 @@ def serve():
                 if kind == LOAD:
                     load(head)
                 else:
-                    hooks('before_snapshot', 'get_before_snapshot')
+                    hooks('before_snapshot', 'get_before_snapshot', module)
             except Exception as error:
                 frames = trace_of(error)
                 if isinstance(error, HandlerError):
