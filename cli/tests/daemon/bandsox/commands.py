@@ -12,6 +12,7 @@ import re
 import select
 import subprocess
 import sys
+import termios
 import time
 
 import bandsox.cli
@@ -35,6 +36,12 @@ def run(*words, typed="", expect):
     return text
 
 
+def is_raw(master):
+    """Whether the terminal whose other end this is gives every key at once."""
+    local_modes = termios.tcgetattr(master)[3]
+    return not local_modes & termios.ICANON
+
+
 def terminal(name):
     """A person at a terminal: types, resizes nothing, leaves with `exit`."""
     pid, master = pty.fork()
@@ -42,7 +49,12 @@ def terminal(name):
         os.execve(program, [program, "terminal", name, "--port", port], environment)
     seen, deadline, typed = b"", time.monotonic() + 120, False
     while b"the-end" not in seen and time.monotonic() < deadline:
-        if not select.select([master], [], [], 1)[0]:
+        # The client shows the prompt in one thread and makes its terminal raw in another, which throws away what was
+        # typed before. Nothing tells that it is raw; it is looked at often until then.
+        if not typed and re.search(rb"[#$] ", seen) and is_raw(master):
+            os.write(master, b"echo the-'end'; exit\r")
+            typed = True
+        if not select.select([master], [], [], 1 if typed else 0.01)[0]:
             continue
         try:
             data = os.read(master, 65536)
@@ -51,10 +63,6 @@ def terminal(name):
         if not data:
             break
         seen += data
-        if not typed and re.search(rb"[#$] ", seen):
-            # Typed only now: the client throws away what comes before its terminal is raw.
-            os.write(master, b"echo the-'end'; exit\r")
-            typed = True
     assert b"the-end" in seen, f"the terminal showed {seen!r}"
     os.waitpid(pid, 0)
     os.close(master)
