@@ -76,6 +76,6 @@ pub use simulated::{SimulatedCall, SimulatedFigures, SimulatedNode, SimulatedTim
 pub use storage::{StorageError, StorageLock};
 pub use thaw_image as image;
 pub use thaw_lazymem::{
-    Abilities, MemoryChoice, MemoryConfig, MemoryMode, UffdNotPermitted, probe,
+    Abilities, ChoiceCause, MemoryChoice, MemoryConfig, MemoryMode, UffdNotPermitted, probe,
 };
 pub use thaw_vmm as vmm;

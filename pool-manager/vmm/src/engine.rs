@@ -78,6 +78,12 @@ pub trait Shell: Send + Sync + fmt::Debug {
     /// Tells when and how the process ended.
     fn end(&self) -> EndWatch;
 
+    /// Another handle of its scratch disk, which may be written until a restore begins; its length must stay.
+    ///
+    /// # Errors
+    /// When there are no more descriptors.
+    fn scratch(&self) -> std::io::Result<File>;
+
     /// Loads a device state; the machine is left paused.
     ///
     /// # Errors
