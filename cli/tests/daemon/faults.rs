@@ -5,7 +5,6 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Output, Stdio},
-    time::{Duration, Instant},
 };
 
 use nix::{
@@ -14,10 +13,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use super::support::{Daemon, text};
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+use super::support::{Daemon, text, wait_until};
 
 fn run(daemon: &Daemon, line: &str) -> Output {
     daemon.thaw(&["run", "python", "--", "sh", "-c", line])
@@ -34,14 +30,6 @@ fn begin(daemon: &Daemon, line: &str, leased: u64) -> Child {
         .unwrap();
     wait_until(|| self::leased(daemon) >= leased, "the program runs");
     child
-}
-
-/// Looks again and again: each look is a request, which takes its time.
-fn wait_until(mut is: impl FnMut() -> bool, what: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "waited too long until {what}");
-    }
 }
 
 fn leased(daemon: &Daemon) -> u64 {

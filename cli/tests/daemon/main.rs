@@ -20,4 +20,5 @@ mod queued;
 mod randomness;
 mod snapshots;
 mod support;
+mod templates;
 mod vms;

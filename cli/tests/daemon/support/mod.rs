@@ -4,8 +4,21 @@ mod daemon;
 mod dockerd;
 mod prepared;
 
+use std::time::{Duration, Instant};
+
 pub(crate) use daemon::{Daemon, THAW};
 pub(crate) use dockerd::Dockerd;
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Looks again and again: each look is a request, which takes its time.
+pub(crate) fn wait_until(mut is: impl FnMut() -> bool, what: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is() {
+        assert!(Instant::now() < deadline, "waited too long until {what}");
+    }
+}
 
 /// Output as text.
 pub(crate) fn text(bytes: &[u8]) -> String {
