@@ -13,6 +13,7 @@ mod doctor;
 mod end_to_end;
 mod faults;
 mod functions;
+mod image_config;
 mod init;
 mod inside;
 mod lambda;

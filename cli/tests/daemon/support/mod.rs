@@ -1,13 +1,17 @@
 //! A daemon as a user starts it, on a storage root of its own.
 
+mod archive;
 mod daemon;
 mod dockerd;
 mod prepared;
+mod web;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use archive::docker_archive;
 pub(crate) use daemon::{Daemon, THAW};
 pub(crate) use dockerd::Dockerd;
+pub(crate) use web::WebServer;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
