@@ -164,11 +164,15 @@ impl World {
 
     /// Waits until no VM is leased. A second is the promise; the rest is for a busy machine.
     pub(crate) async fn nothing_is_leased(&self) {
-        self.leased(0).await;
+        self.leased_within(Duration::from_secs(3), 0).await;
     }
 
     /// Waits until so many VMs are leased.
     pub(crate) async fn leased(&self, wanted: u32) {
+        self.leased_within(PATIENCE, wanted).await;
+    }
+
+    async fn leased_within(&self, within: Duration, wanted: u32) {
         let node = self.runner.node();
         let looking = async {
             loop {
@@ -179,7 +183,7 @@ impl World {
                 tokio::task::yield_now().await;
             }
         };
-        let seen = tokio::time::timeout(Duration::from_secs(10), looking).await;
+        let seen = tokio::time::timeout(within, looking).await;
         assert!(seen.is_ok(), "{:?}", node.pools().await);
     }
 

@@ -17,8 +17,13 @@ pub(crate) use web::WebServer;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Looks again and again: each look is a request, which takes its time.
-pub(crate) fn wait_until(mut is: impl FnMut() -> bool, what: &str) {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn wait_until(is: impl FnMut() -> bool, what: &str) {
+    wait_within(PATIENCE, is, what);
+}
+
+/// The same, where it may not take as long as on a busy machine.
+pub(crate) fn wait_within(within: Duration, mut is: impl FnMut() -> bool, what: &str) {
+    let deadline = Instant::now() + within;
     while !is() {
         assert!(Instant::now() < deadline, "waited too long until {what}");
     }
