@@ -73,7 +73,7 @@ pub use node_vms::{
 };
 pub use settings::SettingsError;
 pub use simulated::{SimulatedCall, SimulatedFigures, SimulatedNode, SimulatedTimes};
-pub use storage::{StorageError, StorageLock};
+pub use storage::{StorageError, StorageLock, make_root};
 pub use thaw_image as image;
 pub use thaw_lazymem::{
     Abilities, ChoiceCause, MemoryChoice, MemoryConfig, MemoryMode, UffdNotPermitted, probe,

@@ -43,6 +43,10 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
     /// Which VMM this is.
     fn identity(&self) -> &EngineIdentity;
 
+    /// What the kernel of a guest is told at its boot, but for what differs from one boot to the next: what is frozen
+    /// depends on it.
+    fn command_line(&self) -> &str;
+
     /// Boots a machine from its kernel and returns once its agent answers.
     ///
     /// # Cancel safety
