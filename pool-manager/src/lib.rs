@@ -39,6 +39,7 @@ mod policy;
 mod pool;
 mod pools;
 mod proof;
+mod run;
 mod settings;
 mod simulated;
 mod single_flight;
