@@ -19,6 +19,8 @@ mod counters;
 mod error;
 mod exec;
 mod exec_request;
+#[cfg(feature = "fake")]
+mod fake;
 mod function_bake;
 mod grow;
 mod images;
@@ -53,6 +55,8 @@ mod wake;
 
 pub use config::{NodeConfig, NodeLimits};
 pub use error::{AdminError, BakeError, ExecError, LeaseError};
+#[cfg(feature = "fake")]
+pub use fake::{FAKE_IMAGE, add_fake_image, ensure_fake_image, fake_limits, fake_node_config};
 pub use inside::{GuestStream, InsideRequest, StreamEvent, StreamInput};
 pub use local_node::{LocalNode, OpenError};
 pub use memory::{MemorySetup, RestoreFaults, TemplateFormat};
