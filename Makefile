@@ -10,7 +10,7 @@ THAW := target/release/thaw
 export THAW_AGENT_BIN := $(CURDIR)/$(AGENT)
 export THAW_SHIM_BIN := $(CURDIR)/$(SHIM)
 
-.PHONY: help setup setup-test agent shim build demo test lint deny openapi simulate bench bench-forks bench-functions bench-vms bench-memory clean-demo
+.PHONY: help setup setup-test agent shim build demo test lint deny openapi simulate bench bench-forks bench-functions bench-vms bench-memory
 
 help: ## What there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

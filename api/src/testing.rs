@@ -6,11 +6,7 @@ use tempfile::TempDir;
 use thaw_runner::{
     Runner, RunnerLimits, Store,
     functions::{Functions, FunctionsConfig, FunctionsLimits},
-    node::{
-        LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, StorageLock,
-        image::ImageStore,
-        vmm::{FakeEngine, GuestKernel},
-    },
+    node::{LocalNode, Node, fake_limits, fake_node_config, vmm::FakeEngine},
 };
 
 use crate::{auth::Auth, config::ApiConfig, state::App};
@@ -24,19 +20,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let storage = StorageLock::take(folder.path()).unwrap();
-        let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
-        let config = NodeConfig {
-            storage,
-            engine: Arc::new(FakeEngine::default()),
-            engine_reason: "a test asked for it".to_owned(),
-            images: Arc::new(images),
-            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
-            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
-            limits: NodeLimits::default(),
-        };
-        let node = LocalNode::open(config).await.unwrap();
-        let node: Arc<dyn Node> = Arc::new(node);
+        let engine = FakeEngine::default();
+        let config = fake_node_config(folder.path(), &engine, fake_limits()).unwrap();
+        let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());
         let store = Store::open(&folder.path().join("runner.db")).unwrap();
         let config = FunctionsConfig {
             folder: folder.path().join("functions"),

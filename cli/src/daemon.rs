@@ -18,7 +18,7 @@ use thaw_runner::{
     node::{
         self, LocalNode, MemoryConfig, MemorySetup, Node, NodeConfig, NodeLimits, StorageLock,
         image::ImageStore,
-        probe,
+        make_root, probe,
         vmm::{
             Accelerator, AcceleratorChoice, GuestKernel, Qemu, QemuConfig, UidRange,
             choose_accelerator,
@@ -171,8 +171,7 @@ pub(crate) fn root_at(named: Option<&Path>) -> Result<PathBuf> {
             Path::new(&home).join(".local/share/thaw")
         }
     };
-    std::fs::create_dir_all(&root)
-        .with_context(|| format!("making the storage root {}", root.display()))?;
+    make_root(&root)?;
     Ok(root.canonicalize()?)
 }
 

@@ -1,26 +1,18 @@
 //! Carries one event to a function and its result back, and never trusts what the guest sends.
-//!
-//! ```text
-//! Leased::start ─► pump ─┬─ End ───────────────────► the caller; the outcome says whether the clone is fit
-//!                        ├─ Failed ────────────────► refused; the function never saw the event
-//!                        ├─ the caller left ───────► the stream is dropped, the agent ends the function
-//!                        ├─ time is up, and more ──► the VM is ended; timed out
-//!                        └─ nonsense, too much, cut, gone ─► the VM is ended
-//! ```
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use thaw_vmm::{
     GuestError, InvocationOutput, RunInput, RunOutput,
-    protocol::{FailureKind, GuestTimings, Invoke, Invoked, Outcome, Request},
+    protocol::{GuestTimings, Invoke, Invoked, Outcome, Request},
 };
 use tokio::sync::mpsc;
 
 use crate::{
-    ExecError, ExecTimings, InvokeEvent, InvokeHandle, InvokeRequest,
-    exec::{PIECES, guest_error, pass},
+    ExecTimings, InvokeEvent, InvokeHandle, InvokeRequest,
     lease::{Leased, Started},
+    run::{Limit, Next, PIECES, Run, serve, within},
 };
 
 /// A text event up to this size travels in the first frame, with the wake.
@@ -82,140 +74,60 @@ pub(crate) fn pump(
     let (input, inputs) = mpsc::channel(PIECES);
     let (events, output) = mpsc::channel(PIECES);
     let handle = InvokeHandle { input, output };
-    (handle, serve(leased, started, rest, inputs, events))
-}
-
-async fn serve(
-    leased: Arc<Leased>,
-    started: Started,
-    rest: Rest,
-    inputs: mpsc::Receiver<Bytes>,
-    events: mpsc::Sender<Result<InvokeEvent, ExecError>>,
-) {
     let Started {
-        input,
-        output,
-        timings,
-        begin,
-        permit,
+        input: to_guest,
+        output: from_guest,
+        begun,
     } = started;
     let limits = rest.limits;
-    let mut drain = Drain {
-        output,
-        events: events.clone(),
+    let invocation = Working {
+        output: from_guest,
         stdout_left: limits.log_bytes,
         stderr_left: limits.log_bytes,
         result_left: limits.result_bytes,
     };
-    let last = tokio::select! {
-        biased;
-        () = events.closed() => None,
-        last = drain.run() => last,
-        () = feed(input, rest, inputs) => None,
-        () = leased.gone() => Some(Last::Broken(ExecError::Lost("it was released".to_owned()))),
-        () = pass(Some(limits.timeout), leased.runs()) => Some(Last::Stuck),
-    };
-    // The stream ends here, and with it a function that still works.
-    drop((drain, permit));
-    let timings = ExecTimings {
-        exec: begin.elapsed(),
-        ..timings
-    };
-    let event = match last {
-        None => return,
-        Some(Last::End(invoked)) => Ok(InvokeEvent::End { invoked, timings }),
-        Some(Last::Refused(error)) => Err(error),
-        Some(Last::Broken(error)) => {
-            let error = leased.explain(error).await;
-            leased.end_now();
-            Err(error)
-        }
-        Some(Last::Unfit(error)) => {
-            leased.end_now();
-            Err(error)
-        }
-        Some(Last::Stuck) => {
-            leased.end_now();
-            let invoked = Invoked {
-                outcome: Outcome::TimedOut,
-                out_of_memory: false,
-                log_truncated: false,
-                timings: GuestTimings::default(),
-            };
-            Ok(InvokeEvent::End { invoked, timings })
-        }
-    };
-    // A caller that has left is not told.
-    let _ = events.send(event).await;
+    let feed = feed(to_guest, rest, inputs);
+    let limit = Some(Limit {
+        timeout: limits.timeout,
+        overdue: timed_out(),
+    });
+    (
+        handle,
+        serve(leased, begun, invocation, feed, limit, events),
+    )
 }
 
-/// How an invocation's output ended.
-enum Last {
-    End(Invoked),
-    /// The function never saw the event; the VM is well.
-    Refused(ExecError),
-    /// The connection is gone: most likely the VM ended.
-    Broken(ExecError),
-    /// The VM runs, but must not be used any more.
-    Unfit(ExecError),
-    /// It did not end in time, nor did the agent end it.
-    Stuck,
-}
-
-impl Last {
-    fn of(error: GuestError) -> Self {
-        let broken = matches!(error, GuestError::Disconnected(_) | GuestError::Cut);
-        match guest_error(error) {
-            error @ ExecError::Refused {
-                kind: FailureKind::Wake,
-                ..
-            } => Self::Unfit(error),
-            error @ ExecError::Refused { .. } => Self::Refused(error),
-            error if broken => Self::Broken(error),
-            error => Self::Unfit(error),
-        }
-    }
-}
-
-struct Drain {
+/// What an invocation tells, and how much more of it may come.
+struct Working {
     output: RunOutput,
-    events: mpsc::Sender<Result<InvokeEvent, ExecError>>,
     stdout_left: u64,
     stderr_left: u64,
     result_left: u64,
 }
 
-impl Drain {
-    /// Until the last frame; none when the caller left.
-    async fn run(&mut self) -> Option<Last> {
-        loop {
-            let event = match self.output.next_of_invocation().await {
-                Ok(InvocationOutput::End(invoked)) => return Some(Last::End(invoked)),
-                Ok(InvocationOutput::Head(head)) => Some(InvokeEvent::Head(head)),
-                Ok(InvocationOutput::Stdout(bytes)) => {
-                    within(&mut self.stdout_left, bytes).map(InvokeEvent::Stdout)
-                }
-                Ok(InvocationOutput::Stderr(bytes)) => {
-                    within(&mut self.stderr_left, bytes).map(InvokeEvent::Stderr)
-                }
-                Ok(InvocationOutput::Result(bytes)) => {
-                    within(&mut self.result_left, bytes).map(InvokeEvent::Result)
-                }
-                Err(error) => return Some(Last::of(error)),
-            };
-            let Some(event) = event else {
-                let error = ExecError::Lost("it sent more than it was allowed to".to_owned());
-                return Some(Last::Unfit(error));
-            };
-            self.events.send(Ok(event)).await.ok()?;
-        }
-    }
-}
+impl Run for Working {
+    type Event = InvokeEvent;
+    type End = Invoked;
 
-/// Takes the bytes off what is left; none when there are more.
-fn within(left: &mut u64, bytes: Bytes) -> Option<Bytes> {
-    *left = left.checked_sub(bytes.len() as u64)?;
-    Some(bytes)
+    async fn next(&mut self) -> Result<Next<InvokeEvent, Invoked>, GuestError> {
+        Ok(match self.output.next_of_invocation().await? {
+            InvocationOutput::Head(head) => Next::Event(InvokeEvent::Head(head)),
+            InvocationOutput::Stdout(bytes) => {
+                within(&mut self.stdout_left, bytes, InvokeEvent::Stdout)
+            }
+            InvocationOutput::Stderr(bytes) => {
+                within(&mut self.stderr_left, bytes, InvokeEvent::Stderr)
+            }
+            InvocationOutput::Result(bytes) => {
+                within(&mut self.result_left, bytes, InvokeEvent::Result)
+            }
+            InvocationOutput::End(invoked) => Next::End(invoked),
+        })
+    }
+
+    fn last(invoked: Invoked, timings: ExecTimings) -> InvokeEvent {
+        InvokeEvent::End { invoked, timings }
+    }
 }
 
 /// Sends what does not travel in the first frame; never returns, because the output says when it ended.
@@ -236,6 +148,15 @@ async fn feed(mut input: RunInput, rest: Rest, mut inputs: mpsc::Receiver<Bytes>
     // Kept until the end: dropping it would close the stream.
     let _input = input;
     std::future::pending().await
+}
+
+fn timed_out() -> Invoked {
+    Invoked {
+        outcome: Outcome::TimedOut,
+        out_of_memory: false,
+        log_truncated: false,
+        timings: GuestTimings::default(),
+    }
 }
 
 #[cfg(test)]

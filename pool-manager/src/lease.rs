@@ -28,10 +28,10 @@ use crate::{
     budget::Slot,
     counters::Counters,
     error::chain,
-    exec::{LAST_WORDS, guest_error},
     exec_request::opening,
     pause::Life,
     pool::{FreshClone, LeasedCount},
+    run::{Begun, LAST_WORDS, guest_error},
     standstill::{StandstillError, go_on},
     template::LoadedTemplate,
     wake::{rouse, wake},
@@ -91,10 +91,7 @@ pub(crate) struct Staying {
 pub(crate) struct Started {
     pub(crate) input: RunInput,
     pub(crate) output: RunOutput,
-    pub(crate) timings: ExecTimings,
-    pub(crate) begin: Instant,
-    /// Counts it among those that run.
-    pub(crate) permit: tokio::sync::OwnedSemaphorePermit,
+    pub(crate) begun: Begun,
 }
 
 impl Leased {
@@ -368,9 +365,7 @@ impl Leased {
             return Ok(Started {
                 input,
                 output,
-                timings,
-                begin: Instant::now(),
-                permit,
+                begun: Begun::now(timings, permit),
             });
         }
         let begin = Instant::now();
@@ -401,9 +396,7 @@ impl Leased {
         Ok(Started {
             input,
             output,
-            timings,
-            begin: Instant::now(),
-            permit,
+            begun: Begun::now(timings, permit),
         })
     }
 

@@ -19,6 +19,8 @@ mod counters;
 mod error;
 mod exec;
 mod exec_request;
+#[cfg(feature = "fake")]
+mod fake;
 mod function_bake;
 mod grow;
 mod images;
@@ -39,6 +41,7 @@ mod policy;
 mod pool;
 mod pools;
 mod proof;
+mod run;
 mod settings;
 mod simulated;
 mod single_flight;
@@ -52,6 +55,8 @@ mod wake;
 
 pub use config::{NodeConfig, NodeLimits};
 pub use error::{AdminError, BakeError, ExecError, LeaseError};
+#[cfg(feature = "fake")]
+pub use fake::{FAKE_IMAGE, add_fake_image, ensure_fake_image, fake_limits, fake_node_config};
 pub use inside::{GuestStream, InsideRequest, StreamEvent, StreamInput};
 pub use local_node::{LocalNode, OpenError};
 pub use memory::{MemorySetup, RestoreFaults, TemplateFormat};
@@ -73,9 +78,9 @@ pub use node_vms::{
 };
 pub use settings::SettingsError;
 pub use simulated::{SimulatedCall, SimulatedFigures, SimulatedNode, SimulatedTimes};
-pub use storage::{StorageError, StorageLock};
+pub use storage::{StorageError, StorageLock, make_root};
 pub use thaw_image as image;
 pub use thaw_lazymem::{
-    Abilities, MemoryChoice, MemoryConfig, MemoryMode, UffdNotPermitted, probe,
+    Abilities, ChoiceCause, MemoryChoice, MemoryConfig, MemoryMode, UffdNotPermitted, probe,
 };
 pub use thaw_vmm as vmm;

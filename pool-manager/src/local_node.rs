@@ -472,10 +472,13 @@ impl Node for LocalNode {
             engine: self.pools.baker.engine.identity().to_string(),
             engine_reason: self.engine_reason.clone(),
             memory_mode: choice.mode.to_string(),
+            memory_cause: choice.cause,
             memory_reason: choice.reason.clone(),
             page_server_restarts: service.as_ref().map_or(0, PageService::restarts),
             restores: self.counters.restores.load(Ordering::Relaxed),
             restore_failures: self.counters.restore_failures.load(Ordering::Relaxed),
+            copies_into_waiting: self.counters.copies_into_waiting.load(Ordering::Relaxed),
+            copies_into_spawned: self.counters.copies_into_spawned.load(Ordering::Relaxed),
             crashes: self.counters.crashes.load(Ordering::Relaxed),
             vmms: self.budget.vmms(),
         }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thaw_image::{ImageConfig, ProgressSink, RegistryAuth};
+use thaw_lazymem::ChoiceCause;
 use thaw_vmm::{
     Shape,
     protocol::{Control, Exit, Language, PtySize},
@@ -404,6 +405,8 @@ pub struct NodeFigures {
     pub engine_reason: String,
     /// How template memory reaches clones, and why.
     pub memory_mode: String,
+    /// Why, as one of a few values.
+    pub memory_cause: ChoiceCause,
     /// Why.
     pub memory_reason: String,
     /// Page servers that were lost and replaced.
@@ -412,6 +415,10 @@ pub struct NodeFigures {
     pub restores: u64,
     /// Restores that failed.
     pub restore_failures: u64,
+    /// Restores of snapshots and forks that succeeded, into a shell that waited.
+    pub copies_into_waiting: u64,
+    /// Restores of snapshots and forks that succeeded, into a shell that had to be spawned first.
+    pub copies_into_spawned: u64,
     /// Clones whose VMM ended without being asked to.
     pub crashes: u64,
     /// VMM processes now.

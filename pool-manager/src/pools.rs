@@ -116,6 +116,7 @@ impl Pools {
             image: image.digest.to_string(),
             shape,
             kernel: self.baker.kernel.digest().to_owned(),
+            command_line: self.baker.engine.command_line().to_owned(),
             engine: self.baker.engine.identity().clone(),
             scratch_bytes: self.baker.limits.scratch_bytes,
             function: None,

@@ -19,7 +19,7 @@ use thaw_vmm::{
 use thiserror::Error;
 use tokio::time::timeout;
 
-use crate::{ExecError, LeaseId, VmError, error::chain, exec::guest_error};
+use crate::{ExecError, LeaseId, VmError, error::chain, run::guest_error};
 
 /// How long the agent may take to bring its programs to rest or to let them go on. Its own patience is
 /// 5 seconds; the rest is for a host that is short of CPUs.

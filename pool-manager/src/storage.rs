@@ -14,6 +14,18 @@ use thiserror::Error;
 /// How long a process that is about to run its program may hold on to what it has inherited.
 const LET_GO: Duration = Duration::from_secs(2);
 
+/// Makes a storage root for its owner alone (0700), where it is missing. One that is there stays as it is.
+///
+/// # Errors
+/// [`StorageError::Io`].
+pub fn make_root(root: &Path) -> Result<(), StorageError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(root);
+    made.map_err(|source| StorageError::Io {
+        path: root.to_owned(),
+        source,
+    })
+}
+
 /// The storage root can't be used.
 #[derive(Debug, Error)]
 pub enum StorageError {
@@ -51,11 +63,7 @@ impl StorageLock {
             let path = path.to_owned();
             move |source| StorageError::Io { path, source }
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(root)
-            .map_err(failed(root))?;
+        make_root(root)?;
         let path = root.join("lock");
         let file = OpenOptions::new()
             .create(true)
@@ -98,7 +106,20 @@ fn wait_for(file: File) -> io::Result<Option<File>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[test]
+    fn a_root_that_is_made_is_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("deep/root");
+        make_root(&root).unwrap();
+        let mode = std::fs::metadata(&root).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        // Made already, it is taken as it is.
+        drop(StorageLock::take(&root).unwrap());
+    }
 
     #[test]
     fn a_root_has_one_owner_at_a_time() {

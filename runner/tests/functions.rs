@@ -1,7 +1,7 @@
 //! Functions over a node on the fake engine: what is deployed stays, whoever gives up gives the clone back.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs::File, io::Write as _, path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -13,10 +13,11 @@ use thaw_runner::{
         VersionSpec, Way,
     },
     node::{
-        LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, StartKind, StorageLock,
-        image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
+        LocalNode, Node, NodeLimits, StartKind, add_fake_image, ensure_fake_image, fake_limits,
+        fake_node_config,
+        image::{ImageStore, ProgressSink},
         vmm::{
-            FakeEngine, GuestKernel, Shape,
+            FakeEngine, Shape,
             protocol::{ExitStatus, FunctionKind, Outcome},
         },
     },
@@ -36,30 +37,14 @@ impl World {
     }
 
     async fn open(folder: TempDir) -> Self {
-        Self::open_with(folder, NodeLimits::default()).await
+        Self::open_with(folder, fake_limits()).await
     }
 
     async fn open_with(folder: TempDir, limits: NodeLimits) -> Self {
         let engine = FakeEngine::default();
-        let storage = StorageLock::take(folder.path()).unwrap();
-        let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
-        if images.find("tiny").is_none() {
-            add_image(&images, folder.path(), "tiny").await;
-        }
-        let images = Arc::new(images);
-        let config = NodeConfig {
-            storage,
-            engine: Arc::new(engine.clone()),
-            engine_reason: "a test asked for it".to_owned(),
-            images: Arc::clone(&images),
-            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
-            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
-            limits: NodeLimits {
-                scratch_bytes: 64 << 20,
-                disk_reserve_bytes: 0,
-                ..limits
-            },
-        };
+        let config = fake_node_config(folder.path(), &engine, limits).unwrap();
+        ensure_fake_image(&config.images).await.unwrap();
+        let images = Arc::clone(&config.images);
         let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());
         let store = Store::open(&folder.path().join("runner.db")).unwrap();
         let config = FunctionsConfig {
@@ -162,27 +147,6 @@ fn archive(text: &str) -> Bytes {
     tar.append_data(&mut header, "app.py", text.as_bytes())
         .unwrap();
     tar.into_inner().unwrap().into()
-}
-
-/// Adds an image by the name `tiny` that holds a text.
-async fn add_image(images: &ImageStore, folder: &Path, text: &str) {
-    let path = folder.join("rootfs.tar");
-    let mut tar = tar::Builder::new(File::create(&path).unwrap());
-    let mut header = tar::Header::new_ustar();
-    header.set_size(text.len() as u64);
-    header.set_mode(0o644);
-    tar.append_data(&mut header, "etc/name", text.as_bytes())
-        .unwrap();
-    tar.into_inner().unwrap().flush().unwrap();
-    let options = AddOptions {
-        name: Some("tiny".parse().unwrap()),
-        ..AddOptions::default()
-    };
-    let source = ImageSource::RootFs(Upload { path });
-    images
-        .add(source, options, &ProgressSink::none())
-        .await
-        .unwrap();
 }
 
 #[tokio::test]
@@ -341,7 +305,7 @@ async fn a_version_stays_with_its_image_when_the_images_name_leads_elsewhere() {
     let first = world.deploy(spec(), "1").await.unwrap().newest;
     let digest = &first.image_digest;
     assert!(world.images.find(digest).is_some(), "{digest}");
-    add_image(&world.images, world.folder.path(), "another").await;
+    add_fake_image(&world.images, "another").await.unwrap();
     let second = world.deploy(spec(), "1").await.unwrap().newest;
     assert_eq!((first.number, second.number), (1, 2));
     assert_ne!(first.image_digest, second.image_digest);
@@ -387,7 +351,7 @@ async fn a_clone_that_waits_to_be_used_again_gives_way_when_another_function_nee
     // Room for one VM with a little to spare.
     let limits = NodeLimits {
         memory_mib: 200,
-        ..NodeLimits::default()
+        ..fake_limits()
     };
     let world = World::open_with(tempfile::tempdir().unwrap(), limits).await;
     let spec = VersionSpec {

@@ -14,6 +14,7 @@ pub(super) struct Gauges {
     vms: IntGauge,
     restores: IntGauge,
     restore_failures: IntGauge,
+    copies: IntGaugeVec,
     crashes: IntGauge,
     page_server_restarts: IntGauge,
     pools: Vec<PoolGauge>,
@@ -38,7 +39,7 @@ impl Gauges {
             info: labelled(
                 "thaw_node_info",
                 "Always 1; the labels say what the node runs VMs with.",
-                &["engine", "memory", "version"],
+                &["engine", "memory", "memory_reason", "version"],
             )?,
             vmms: single("thaw_vmm_processes", "VMM processes now.")?,
             vms: single("thaw_vms", "Long-lived VMs now.")?,
@@ -46,6 +47,11 @@ impl Gauges {
             restore_failures: single(
                 "thaw_restore_failures",
                 "Restores that failed since the start.",
+            )?,
+            copies: labelled(
+                "thaw_copies",
+                "Restores of snapshots and forks that succeeded since the start, by whether a shell waited for them.",
+                &["shell"],
             )?,
             crashes: single(
                 "thaw_vmm_crashes",
@@ -93,6 +99,7 @@ impl Gauges {
         let labels = [
             figures.engine.as_str(),
             figures.memory_mode.as_str(),
+            figures.memory_cause.as_str(),
             env!("CARGO_PKG_VERSION"),
         ];
         self.info.with_label_values(&labels).set(1);
@@ -100,6 +107,12 @@ impl Gauges {
         self.vms.set(count(vms as u64));
         self.restores.set(count(figures.restores));
         self.restore_failures.set(count(figures.restore_failures));
+        for (shell, copies) in [
+            ("waiting", figures.copies_into_waiting),
+            ("spawned", figures.copies_into_spawned),
+        ] {
+            self.copies.with_label_values(&[shell]).set(count(copies));
+        }
         self.crashes.set(count(figures.crashes));
         self.page_server_restarts
             .set(count(figures.page_server_restarts));

@@ -5,6 +5,25 @@ use serde_json::json;
 use crate::world::World;
 
 #[tokio::test]
+async fn the_node_says_how_its_clones_get_memory_and_why() {
+    let world = World::new().await;
+    let scraped = world.call("GET", "/metrics", None).await;
+    let text = scraped.body.as_str().unwrap();
+    let info = text
+        .lines()
+        .find(|line| line.starts_with("thaw_node_info{"))
+        .unwrap();
+    for label in ["memory=\"file\"", "memory_reason=\"configured\""] {
+        assert!(info.contains(label), "{info}");
+    }
+    for shell in ["waiting", "spawned"] {
+        let line = format!("thaw_copies{{shell=\"{shell}\"}} 0");
+        assert!(text.contains(&line), "{text}");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
 async fn every_exec_is_counted_once_by_how_it_ended_and_how_it_started() {
     let world = World::new().await;
     for (argv, status) in [

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use thaw_api_types::limits;
+use tokio::net::TcpListener;
 
 use crate::world::{World, answer, exec};
 
@@ -21,6 +22,30 @@ async fn an_unknown_image_is_told_with_the_ways_to_add_it() {
         .await;
     assert_eq!((refused.status, refused.code()), (404, "image_not_found"));
     assert!(refused.hint().contains("thaw image ls"), "{refused:?}");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn an_image_that_its_registry_does_not_have_is_told_by_name() {
+    let world = World::new().await;
+    let registry = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let image = format!(
+        "registry:{}/team/never-made:1",
+        registry.local_addr().unwrap()
+    );
+    let nothing_there = async { axum::serve(registry, axum::Router::new()).await };
+    let asked = world.exec(json!({ "image": image, "argv": ["true"] }));
+    let refused = tokio::select! {
+        refused = asked => refused,
+        ended = nothing_there => panic!("the registry ended: {ended:?}"),
+    };
+    assert_eq!(
+        (refused.status, refused.code()),
+        (404, "image_not_found"),
+        "{refused:?}"
+    );
+    assert!(refused.message().contains("never-made"), "{refused:?}");
+    assert!(!refused.hint().is_empty(), "{refused:?}");
     world.close().await;
 }
 

@@ -1,6 +1,6 @@
 //! A service on the fake engine, in a storage root of its own, listening on loopback.
 
-use std::{fs::File, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,9 +9,8 @@ use thaw_runner::{
     Runner, RunnerLimits, Store,
     functions::{Functions, FunctionsConfig, FunctionsLimits},
     node::{
-        LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, PoolSettings, StorageLock,
-        image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
-        vmm::{FakeEngine, GuestKernel},
+        LocalNode, Node, NodeLimits, PoolSettings, ensure_fake_image, fake_limits,
+        fake_node_config, vmm::FakeEngine,
     },
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -65,29 +64,17 @@ impl World {
     pub(crate) async fn with(change: impl FnOnce(&mut NodeLimits)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = FakeEngine::default();
-        let storage = StorageLock::take(folder.path()).unwrap();
-        let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
-        add_image(&images, &folder).await;
         let mut limits = NodeLimits {
-            scratch_bytes: 64 << 20,
-            disk_reserve_bytes: 0,
             pool: PoolSettings {
                 min: 1,
                 max: 4,
                 idle: Duration::from_secs(300),
             },
-            ..NodeLimits::default()
+            ..fake_limits()
         };
         change(&mut limits);
-        let config = NodeConfig {
-            storage,
-            engine: Arc::new(engine.clone()),
-            engine_reason: "a test asked for it".to_owned(),
-            images: Arc::new(images),
-            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
-            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
-            limits,
-        };
+        let config = fake_node_config(folder.path(), &engine, limits).unwrap();
+        ensure_fake_image(&config.images).await.unwrap();
         let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());
         let store = Store::open(&folder.path().join("runner.db")).unwrap();
         let config = FunctionsConfig {
@@ -164,11 +151,15 @@ impl World {
 
     /// Waits until no VM is leased. A second is the promise; the rest is for a busy machine.
     pub(crate) async fn nothing_is_leased(&self) {
-        self.leased(0).await;
+        self.leased_within(Duration::from_secs(3), 0).await;
     }
 
     /// Waits until so many VMs are leased.
     pub(crate) async fn leased(&self, wanted: u32) {
+        self.leased_within(PATIENCE, wanted).await;
+    }
+
+    async fn leased_within(&self, within: Duration, wanted: u32) {
         let node = self.runner.node();
         let looking = async {
             loop {
@@ -179,7 +170,7 @@ impl World {
                 tokio::task::yield_now().await;
             }
         };
-        let seen = tokio::time::timeout(Duration::from_secs(10), looking).await;
+        let seen = tokio::time::timeout(within, looking).await;
         assert!(seen.is_ok(), "{:?}", node.pools().await);
     }
 
@@ -232,22 +223,4 @@ fn events_of(text: &str) -> Vec<(String, Value)> {
 #[expect(clippy::disallowed_methods, reason = "the world joins it")]
 fn own<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     tokio::spawn(task)
-}
-
-async fn add_image(images: &ImageStore, folder: &TempDir) {
-    let path = folder.path().join("rootfs.tar");
-    let mut tar = tar::Builder::new(File::create(&path).unwrap());
-    let mut header = tar::Header::new_ustar();
-    header.set_size(4);
-    header.set_mode(0o644);
-    tar.append_data(&mut header, "etc/name", &b"tiny"[..])
-        .unwrap();
-    tar.into_inner().unwrap().flush().unwrap();
-    let options = AddOptions {
-        name: Some("tiny".parse().unwrap()),
-        ..AddOptions::default()
-    };
-    let source = ImageSource::RootFs(Upload { path });
-    let none = ProgressSink::none();
-    images.add(source, options, &none).await.unwrap();
 }

@@ -14,11 +14,7 @@ use thaw_api_types::Scope;
 use thaw_runner::{
     Runner, RunnerLimits, Store,
     functions::{Functions, FunctionsConfig, FunctionsLimits},
-    node::{
-        LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, StorageLock,
-        image::ImageStore,
-        vmm::{FakeEngine, GuestKernel},
-    },
+    node::{LocalNode, Node, fake_limits, fake_node_config, vmm::FakeEngine},
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -37,18 +33,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(root: &Path, exposed: bool) -> Self {
-        let storage = StorageLock::take(root).unwrap();
-        let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
-        let node = LocalNode::open(NodeConfig {
-            storage,
-            engine: Arc::new(FakeEngine::default()),
-            engine_reason: "a test asked for it".to_owned(),
-            images: Arc::new(images),
-            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
-            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
-            limits: NodeLimits::default(),
-        });
-        let node: Arc<dyn Node> = Arc::new(node.await.unwrap());
+        let config = fake_node_config(root, &FakeEngine::default(), fake_limits()).unwrap();
+        let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());
         let store = Store::open(&root.join("runner.db")).unwrap();
         let config = FunctionsConfig {
             folder: root.join("functions"),

@@ -1,6 +1,6 @@
 //! The service on a storage root of its own, listening on loopback.
 
-use std::{collections::BTreeSet, fs::File, io::Write as _, path::Path, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use tempfile::TempDir;
 use thaw_api::{ApiConfig, ServerConfig, Service, Stopped, auth::Auth, listen, serve};
@@ -8,11 +8,7 @@ use thaw_api_types::{CreateVmRequest, client::Client};
 use thaw_runner::{
     CountLimits, Runner, RunnerLimits, Store,
     functions::{Functions, FunctionsConfig, FunctionsLimits},
-    node::{
-        LocalNode, MemorySetup, Node, NodeConfig, NodeLimits, StorageLock,
-        image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
-        vmm::{FakeEngine, GuestKernel},
-    },
+    node::{LocalNode, Node, ensure_fake_image, fake_limits, fake_node_config, vmm::FakeEngine},
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -32,23 +28,9 @@ impl World {
         // Beside the root there is something that no request may touch.
         let root = folder.path().join("root");
         std::fs::write(folder.path().join("outside"), "untouched").unwrap();
-        let storage = StorageLock::take(&root).unwrap();
-        let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
-        add_image(&images, folder.path()).await;
-        let node = LocalNode::open(NodeConfig {
-            storage,
-            engine: Arc::new(FakeEngine::default()),
-            engine_reason: "a test asked for it".to_owned(),
-            images: Arc::new(images),
-            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
-            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
-            limits: NodeLimits {
-                scratch_bytes: 64 << 20,
-                disk_reserve_bytes: 0,
-                ..NodeLimits::default()
-            },
-        });
-        let node: Arc<dyn Node> = Arc::new(node.await.unwrap());
+        let config = fake_node_config(&root, &FakeEngine::default(), fake_limits()).unwrap();
+        ensure_fake_image(&config.images).await.unwrap();
+        let node: Arc<dyn Node> = Arc::new(LocalNode::open(config).await.unwrap());
         let store = Store::open(&root.join("runner.db")).unwrap();
         let functions = FunctionsConfig {
             folder: root.join("functions"),
@@ -116,24 +98,4 @@ pub(crate) fn tiny(name: &str) -> CreateVmRequest {
         memory_mib: Some(128),
         ..CreateVmRequest::default()
     }
-}
-
-async fn add_image(images: &ImageStore, folder: &Path) {
-    let path = folder.join("rootfs.tar");
-    let mut tar = tar::Builder::new(File::create(&path).unwrap());
-    let mut header = tar::Header::new_ustar();
-    header.set_size(4);
-    header.set_mode(0o644);
-    tar.append_data(&mut header, "etc/name", &b"tiny"[..])
-        .unwrap();
-    tar.into_inner().unwrap().flush().unwrap();
-    let options = AddOptions {
-        name: Some("tiny".parse().unwrap()),
-        ..AddOptions::default()
-    };
-    let source = ImageSource::RootFs(Upload { path });
-    images
-        .add(source, options, &ProgressSink::none())
-        .await
-        .unwrap();
 }

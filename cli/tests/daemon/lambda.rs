@@ -3,16 +3,14 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{Daemon, text};
+use crate::support::{Daemon, docker_archive, text};
 
 /// AWS's runtime client for the guest's python, which `make setup-test` installs.
 const CLIENT: &str = concat!(
@@ -262,47 +260,19 @@ while :; do
 done
 "#;
 
-/// An image as `docker save` writes one, with an entrypoint and a working directory of its own.
+/// An image with an entrypoint and a working directory of its own.
 fn image(folder: &Path) -> PathBuf {
+    let config = json!({
+        "Entrypoint": ["/srv/runtime"], "Cmd": ["of-the-image"], "WorkingDir": "/srv",
+        "Env": ["PATH=/bin"],
+    });
     let busybox = fs::read("/bin/busybox").unwrap();
-    let mut layer = tar::Builder::new(Vec::new());
-    for (path, content) in [
+    let files = [
         ("bin/busybox", busybox.as_slice()),
         ("srv/runtime", RUNTIME.as_bytes()),
-        ("tmp/made", b"".as_slice()),
-    ] {
-        append(&mut layer, path, content);
-    }
-    let layer = layer.into_inner().unwrap();
-    let config = json!({
-        "architecture": "amd64", "os": "linux",
-        "config": {
-            "Entrypoint": ["/srv/runtime"], "Cmd": ["of-the-image"], "WorkingDir": "/srv",
-            "Env": ["PATH=/bin"],
-        },
-        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex::encode(Sha256::digest(&layer)))]},
-    });
-    let manifest =
-        json!([{"Config": "config.json", "RepoTags": ["runtime:latest"], "Layers": ["layer.tar"]}]);
-    let mut archive = tar::Builder::new(Vec::new());
-    append(&mut archive, "config.json", config.to_string().as_bytes());
-    append(&mut archive, "layer.tar", &layer);
-    append(
-        &mut archive,
-        "manifest.json",
-        manifest.to_string().as_bytes(),
-    );
-    let path = folder.join("image.tar");
-    let mut file = fs::File::create(&path).unwrap();
-    file.write_all(&archive.into_inner().unwrap()).unwrap();
-    path
-}
-
-fn append(tar: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8]) {
-    let mut header = tar::Header::new_ustar();
-    header.set_size(content.len() as u64);
-    header.set_mode(0o755);
-    tar.append_data(&mut header, path, content).unwrap();
+        ("tmp/made", b""),
+    ];
+    docker_archive(&folder.join("image.tar"), &config, &files)
 }
 
 #[test]

@@ -31,7 +31,8 @@ pub use dirty::{Delta, DeltaError, DirtyError, GuestMemory, open_own_memory};
 pub use extent::{CHUNK_BYTES, Extent, PAGE_BYTES};
 pub use handshake::{Arrival, HandshakeError, Region};
 pub use probe::{
-    Abilities, Ability, MemoryChoice, MemoryConfig, MemoryMode, UffdNotPermitted, probe,
+    Abilities, Ability, ChoiceCause, MemoryChoice, MemoryConfig, MemoryMode, UffdNotPermitted,
+    probe,
 };
 pub use server::{
     AttachError, AttachedClone, Memory, PageServer, PageService, QueueFull, Recording, ServeError,

@@ -59,12 +59,37 @@ pub enum MemoryMode {
     File,
 }
 
+/// Why a mode was chosen, as one of a few values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChoiceCause {
+    /// The configuration says so.
+    Configured,
+    /// Userfaultfd is permitted.
+    Permitted,
+    /// Userfaultfd is not permitted.
+    NotPermitted,
+}
+
+impl ChoiceCause {
+    /// Its name: `configured`, `permitted` or `not_permitted`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configured => "configured",
+            Self::Permitted => "permitted",
+            Self::NotPermitted => "not_permitted",
+        }
+    }
+}
+
 /// The mode and why it was chosen, for `doctor` and for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryChoice {
     /// The mode.
     pub mode: MemoryMode,
-    /// One line for people.
+    /// Why, for programs.
+    pub cause: ChoiceCause,
+    /// Why, in one line for people.
     pub reason: String,
 }
 
@@ -106,23 +131,34 @@ impl Abilities {
     /// When userfaultfd is demanded and not permitted.
     pub fn choose(&self, config: MemoryConfig) -> Result<MemoryChoice, UffdNotPermitted> {
         let device = &self.userfaultfd_device;
-        match (config, device.possible) {
-            (MemoryConfig::File, _) => Ok(MemoryChoice {
-                mode: MemoryMode::File,
-                reason: "memory = \"file\" is configured".to_owned(),
-            }),
-            (MemoryConfig::Uffd | MemoryConfig::Auto, true) => Ok(MemoryChoice {
-                mode: MemoryMode::Uffd,
-                reason: device.reason.clone(),
-            }),
-            (MemoryConfig::Auto, false) => Ok(MemoryChoice {
-                mode: MemoryMode::File,
-                reason: format!("no userfaultfd: {}", device.reason),
-            }),
-            (MemoryConfig::Uffd, false) => Err(UffdNotPermitted {
-                reason: device.reason.clone(),
-            }),
-        }
+        let cause = match config {
+            MemoryConfig::File | MemoryConfig::Uffd => ChoiceCause::Configured,
+            MemoryConfig::Auto if device.possible => ChoiceCause::Permitted,
+            MemoryConfig::Auto => ChoiceCause::NotPermitted,
+        };
+        let (mode, reason) = match (config, device.possible) {
+            (MemoryConfig::File, _) => {
+                let reason = "memory = \"file\" is configured".to_owned();
+                (MemoryMode::File, reason)
+            }
+            (MemoryConfig::Uffd | MemoryConfig::Auto, true) => {
+                (MemoryMode::Uffd, device.reason.clone())
+            }
+            (MemoryConfig::Auto, false) => {
+                let reason = format!("no userfaultfd: {}", device.reason);
+                (MemoryMode::File, reason)
+            }
+            (MemoryConfig::Uffd, false) => {
+                return Err(UffdNotPermitted {
+                    reason: device.reason.clone(),
+                });
+            }
+        };
+        Ok(MemoryChoice {
+            mode,
+            cause,
+            reason,
+        })
     }
 }
 
@@ -194,15 +230,21 @@ mod tests {
 
     #[test]
     fn auto_takes_userfaultfd_where_it_is_permitted_and_the_file_where_not() {
-        let mode = |device| abilities(device).choose(MemoryConfig::Auto).unwrap().mode;
-        assert_eq!(mode(true), MemoryMode::Uffd);
-        assert_eq!(mode(false), MemoryMode::File);
+        let chosen = |device| {
+            let choice = abilities(device).choose(MemoryConfig::Auto).unwrap();
+            (choice.mode, choice.cause)
+        };
+        assert_eq!(chosen(true), (MemoryMode::Uffd, ChoiceCause::Permitted));
+        assert_eq!(chosen(false), (MemoryMode::File, ChoiceCause::NotPermitted));
     }
 
     #[test]
     fn what_is_configured_is_done_or_refused() {
         let file = abilities(true).choose(MemoryConfig::File).unwrap();
         assert_eq!(file.mode, MemoryMode::File);
+        assert_eq!(file.cause, ChoiceCause::Configured);
+        let uffd = abilities(true).choose(MemoryConfig::Uffd).unwrap();
+        assert_eq!(uffd.cause, ChoiceCause::Configured);
         let error = abilities(false).choose(MemoryConfig::Uffd).unwrap_err();
         assert!(error.to_string().contains("because"), "{error}");
     }

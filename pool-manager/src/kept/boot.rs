@@ -17,10 +17,10 @@ use crate::{
     ExecError, LeaseError, LeaseId, VmError,
     bake::get_ready,
     budget::{NoRoom, Slot},
-    exec::guest_error,
     lease::{Leased, Staying},
     node_db::Recorded,
     pause::Life,
+    run::guest_error,
     template::root_fs,
     wake::wake_booted,
 };

@@ -3,7 +3,7 @@
 use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
-use thaw_lazymem::{MemoryChoice, MemoryMode, PageService};
+use thaw_lazymem::{ChoiceCause, MemoryChoice, MemoryMode, PageService};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The form of a template's memory on disk.
@@ -42,6 +42,7 @@ impl MemorySetup {
         Self {
             choice: MemoryChoice {
                 mode: MemoryMode::File,
+                cause: ChoiceCause::Configured,
                 reason: reason.into(),
             },
             format: TemplateFormat::Plain,

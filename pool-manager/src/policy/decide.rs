@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::state::{Action, Phase, Policy, Refusal, VmmKey};
 
-/// How long stocking up waits after a clone was handed out: the length of a short exec.
+/// How long stocking up waits after a clone or a shell was handed out: the length of a short exec.
 const QUIET: Duration = Duration::from_millis(20);
 
 /// How long stocking up waits after a VMM was found dead.

@@ -42,7 +42,7 @@ pub(super) struct Demand {
     /// When the target may become smaller, and the most that was wanted since that was set.
     shrink_at: Duration,
     wanted_since: u32,
-    last_lease: Option<Duration>,
+    last_use: Option<Duration>,
 }
 
 impl Demand {
@@ -55,7 +55,7 @@ impl Demand {
             target: bounds.min,
             shrink_at: now + HOLD,
             wanted_since: bounds.min,
-            last_lease: None,
+            last_use: None,
         }
     }
 
@@ -75,7 +75,12 @@ impl Demand {
             *rate += 1.0 / window.as_secs_f64();
         }
         self.rates_at = now;
-        self.last_lease = Some(now);
+        self.used(now);
+    }
+
+    /// The pool was of use, in whatever way.
+    pub(super) fn used(&mut self, now: Duration) {
+        self.last_use = Some(now);
     }
 
     pub(super) fn started(&mut self, took: Duration) {
@@ -108,9 +113,9 @@ impl Demand {
         self.target
     }
 
-    /// Whether there was a lease within the idle time.
+    /// Whether it was of use within the idle time.
     pub(super) fn in_use(&self, now: Duration) -> bool {
-        self.last_lease
+        self.last_use
             .is_some_and(|last| now.saturating_sub(last) < self.bounds.idle)
     }
 
@@ -125,7 +130,7 @@ impl Demand {
     }
 
     fn idle_at(&self) -> Option<Duration> {
-        Some(self.last_lease?.saturating_add(self.bounds.idle))
+        Some(self.last_use?.saturating_add(self.bounds.idle))
     }
 
     /// Leases per second, and the seconds that a new clone takes.

@@ -23,6 +23,7 @@ enum Event {
     Die {
         which: usize,
     },
+    TakeShell,
     NoRoom {
         which: usize,
     },
@@ -45,6 +46,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<usize>().prop_map(|which| Event::Cancel { which }),
         8 => (any::<usize>(), prop::bool::weighted(0.9)).prop_map(|(which, well)| Event::Finish { which, well }),
         1 => any::<usize>().prop_map(|which| Event::Die { which }),
+        1 => Just(Event::TakeShell),
         1 => any::<usize>().prop_map(|which| Event::NoRoom { which }),
         1 => Just(Event::Room),
         1 => (1u32..3).prop_map(|vmms| Event::Yield { vmms }),
@@ -119,6 +121,14 @@ impl World {
                 if let Some((key, _)) = self.pick(which, waits) {
                     self.vmms.remove(&key);
                     self.policy.died(self.now, key);
+                }
+            }
+            Event::TakeShell => {
+                let waits = self.pick(0, |vmm| vmm == Vmm::Shell).is_some();
+                let taken = self.policy.take_shell(self.now);
+                assert_eq!(taken.is_some(), waits);
+                if let Some(key) = taken {
+                    assert_eq!(self.vmms.remove(&key), Some(Vmm::Shell));
                 }
             }
             Event::NoRoom { which } => {

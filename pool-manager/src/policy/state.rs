@@ -90,7 +90,7 @@ pub(crate) struct Policy {
     pub(super) vmms: BTreeMap<VmmKey, Phase>,
     pub(super) waiters: VecDeque<Waiter>,
     pub(super) next_key: u64,
-    /// When a clone was last handed out; stocking up begins a moment later, so as not to slow its exec.
+    /// When a clone or a shell was last handed out; stocking up begins a moment later, so as not to slow its exec.
     pub(super) handed_out_at: Option<Duration>,
     /// When a waiting VMM was last found dead; stocking up begins a moment later, so that a cause that
     /// persists does not burn the CPUs.
@@ -145,6 +145,16 @@ impl Policy {
         let key = WaiterKey(self.next_key);
         self.waiters.push_back(Waiter { key, deadline });
         Ok(key)
+    }
+
+    /// Somebody wants a shell for something else than its template's own state: the first one that waits, which the
+    /// policy forgets. Whoever gets none spawns one. A pool that is asked is in use.
+    pub(crate) fn take_shell(&mut self, now: Duration) -> Option<VmmKey> {
+        self.demand.used(now);
+        let key = self.first(|phase| phase == Phase::Shell)?;
+        self.vmms.remove(&key);
+        self.handed_out_at = Some(now);
+        Some(key)
     }
 
     /// A caller left before it was served.

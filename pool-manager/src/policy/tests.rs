@@ -260,6 +260,46 @@ fn a_dead_clone_is_not_handed_out_and_not_counted() {
 }
 
 #[test]
+fn a_shell_that_is_taken_is_replaced_a_moment_later() {
+    let mut policy = pool(1, 8);
+    settle(&mut policy, at(0));
+    let (first, second) = (policy.take_shell(at(1000)), policy.take_shell(at(1000)));
+    assert!(first.is_some() && second.is_some() && first != second);
+    assert_eq!(policy.take_shell(at(1000)), None);
+    assert_eq!(policy.decide(at(1000)), []);
+    assert_eq!(policy.next_wake(at(1000)), Some(at(1020)));
+    settle(&mut policy, at(1020));
+    assert_eq!((policy.parked(), policy.shells()), (1, 2));
+}
+
+#[test]
+fn a_pool_that_was_asked_for_a_shell_in_vain_keeps_some_while_it_is_in_use() {
+    let mut policy = pool(0, 8);
+    settle(&mut policy, at(0));
+    assert_eq!(policy.take_shell(at(1000)), None);
+    settle(&mut policy, at(1000));
+    // Shells, but no clones: nobody asked for one of those.
+    assert_eq!((policy.parked(), policy.shells()), (0, 2));
+    assert!(policy.take_shell(at(2000)).is_some());
+    settle(&mut policy, at(302_000));
+    assert_eq!((policy.parked(), policy.shells()), (0, 0));
+}
+
+#[test]
+fn a_shell_that_a_caller_waits_for_is_not_taken() {
+    let mut policy = pool(0, 8);
+    want(&mut policy, at(0));
+    let actions = policy.decide(at(0));
+    let [Action::SpawnShell { key, .. }] = actions[..] else {
+        panic!("{actions:?}");
+    };
+    policy.shell_ready(key);
+    let restoring = policy.decide(at(1));
+    assert!(matches!(restoring[..], [Action::Restore { .. }]));
+    assert_eq!(policy.take_shell(at(1)), None);
+}
+
+#[test]
 fn clones_that_keep_dying_are_replaced_once_a_second() {
     let mut policy = pool(1, 8);
     settle(&mut policy, at(0));

@@ -14,7 +14,7 @@ use thaw_vmm::{Engine, Machine};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::task::PoolTask;
+use super::{jobs::ReadyShell, task::PoolTask};
 use crate::{
     LeaseError, NodeLimits, PoolInfo, PoolSettings, StartKind,
     budget::{Budget, Slot},
@@ -63,6 +63,8 @@ pub(super) enum Command {
         within: Duration,
         reply: oneshot::Sender<Result<FreshClone, LeaseError>>,
     },
+    /// One of the waiting shells, if there is one.
+    TakeShell(oneshot::Sender<Option<ReadyShell>>),
     SetBounds(PoolSettings),
     Info(oneshot::Sender<PoolInfo>),
 }
@@ -139,6 +141,16 @@ impl Pool {
         let (reply, clone) = oneshot::channel();
         self.send(Command::Lease { within, reply }).await?;
         clone.await.map_err(|_| LeaseError::ShuttingDown)?
+    }
+
+    /// Takes a shell that waits, with its room, if there is one; the pool makes another.
+    ///
+    /// # Cancel safety
+    /// A shell that was on its way is ended.
+    pub(crate) async fn take_shell(&self) -> Result<Option<ReadyShell>, LeaseError> {
+        let (reply, shell) = oneshot::channel();
+        self.send(Command::TakeShell(reply)).await?;
+        shell.await.map_err(|_| LeaseError::ShuttingDown)
     }
 
     pub(crate) async fn set_bounds(&self, settings: PoolSettings) -> Result<(), LeaseError> {

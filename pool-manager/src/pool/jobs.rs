@@ -21,10 +21,10 @@ use crate::{
 
 /// A shell and its room.
 #[derive(Debug)]
-pub(super) struct ReadyShell {
-    pub(super) shell: Box<dyn Shell>,
-    pub(super) memory: Option<Arc<ServedClone>>,
-    pub(super) slot: Slot,
+pub(crate) struct ReadyShell {
+    pub(crate) shell: Box<dyn Shell>,
+    pub(crate) memory: Option<Arc<ServedClone>>,
+    pub(crate) slot: Slot,
 }
 
 /// A paused clone and its room.

@@ -13,3 +13,4 @@ mod record;
 mod task;
 
 pub(crate) use handle::{FreshClone, LeasedCount, Pool, PoolSetup};
+pub(crate) use jobs::ReadyShell;

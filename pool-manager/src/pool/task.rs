@@ -154,6 +154,13 @@ impl PoolTask {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Lease { within, reply } => self.take_in(within, reply),
+            Command::TakeShell(reply) => {
+                self.forget_gone();
+                let key = self.policy.take_shell(self.now());
+                let shell = key.and_then(|key| self.shells.remove(&key));
+                // Whoever asked and left lets the shell end.
+                let _ = reply.send(shell);
+            }
             Command::SetBounds(settings) => self.policy.set_bounds(settings),
             Command::Info(reply) => {
                 // Whoever asked and left is not told.

@@ -14,11 +14,12 @@ use tokio::time::{Instant, timeout_at};
 use super::moment::Moment;
 use crate::{
     Lease, LeaseError, StartKind,
+    blocking::blocking,
     budget::{NoRoom, Slot},
     clone::Spawner,
     lease::Leased,
     memory::served,
-    pool::{FreshClone, Pool},
+    pool::{FreshClone, Pool, ReadyShell},
     pools::Pools,
     template::LoadedTemplate,
 };
@@ -27,6 +28,14 @@ use crate::{
 pub(super) struct Restored {
     pub(super) leased: Arc<Leased>,
     pub(super) lease: Lease,
+}
+
+/// Where a VM is to be made.
+enum Place {
+    /// In a shell that waited.
+    Shell(ReadyShell),
+    /// In a shell that is still to be spawned.
+    Room(Slot),
 }
 
 impl Pools {
@@ -60,18 +69,21 @@ impl Pools {
         let manifest = &template.manifest;
         // From here on the template can't be removed.
         let counted = pool.count_leased();
-        let full = |NoRoom { what, limit }| LeaseError::NodeFull { what, limit };
-        let slot = setup.budget.take_within(manifest.shape.memory_mib, within);
-        let slot = slot.await.map_err(full)?;
+        let place = self.place(pool, &moment, within).await?;
+        let copies = match &place {
+            Place::Shell(_) => &setup.counters.copies_into_waiting,
+            Place::Room(_) => &setup.counters.copies_into_spawned,
+        };
         let pass = setup.gate.enter(true).await;
         let queue = begin.elapsed();
         let disk_bytes = moment.disk.len_bytes();
-        let restored = self.machine(template, moment, slot, within).await;
+        let restored = self.machine(template, moment, place, within).await;
         let (machine, memory, slot) = restored.inspect_err(|_| {
             let failures = &setup.counters.restore_failures;
             failures.fetch_add(1, Ordering::Relaxed);
         })?;
         setup.counters.restores.fetch_add(1, Ordering::Relaxed);
+        copies.fetch_add(1, Ordering::Relaxed);
         let (leased, start) = Leased::new(
             FreshClone {
                 machine,
@@ -102,22 +114,49 @@ impl Pools {
         Ok(Restored { leased, lease })
     }
 
-    /// A machine that stands still where the moment was.
-    async fn machine(
+    /// One of the pool's shells that wait, else room for one more.
+    async fn place(
+        &self,
+        pool: &Pool,
+        moment: &Moment,
+        within: Duration,
+    ) -> Result<Place, LeaseError> {
+        let manifest = &pool.template().manifest;
+        // A VMM knows the length of its disk from its spawn on.
+        if moment.disk.len_bytes() == manifest.scratch_bytes
+            && let Some(ready) = pool.take_shell().await?
+        {
+            return Ok(Place::Shell(ready));
+        }
+        let budget = &self.setup().budget;
+        let slot = budget.take_within(manifest.shape.memory_mib, within).await;
+        slot.map(Place::Room)
+            .map_err(|NoRoom { what, limit }| LeaseError::NodeFull { what, limit })
+    }
+
+    /// A shell whose disk is the moment's.
+    async fn shell(
         &self,
         template: &LoadedTemplate,
         moment: Arc<Moment>,
-        slot: Slot,
-        within: Duration,
-    ) -> Result<(Box<dyn Machine>, Option<Arc<ServedClone>>, Slot), LeaseError> {
+        place: Place,
+    ) -> Result<ReadyShell, LeaseError> {
         let setup = self.setup();
+        let slot = match place {
+            Place::Shell(ready) => {
+                let scratch = ready.shell.scratch().map_err(not_restored)?;
+                let replaced = blocking(move || moment.disk.replace(&scratch)).await;
+                replaced.map_err(not_restored)?;
+                return Ok(ready);
+            }
+            Place::Room(slot) => slot,
+        };
         let spawner = Spawner {
             engine: &*setup.engine,
             memory: &setup.memory,
             folder: &setup.scratch_folder,
         };
         let id = VmmId::random("vm").map_err(not_restored)?;
-        let snapshot = moment.machine.clone();
         let len_bytes = moment.disk.len_bytes();
         let fill = move |scratch: &File| moment.disk.write_to(scratch);
         let scratch = spawner.scratch(len_bytes, fill);
@@ -125,14 +164,31 @@ impl Pools {
         let pages = &template.memory;
         let provided = spawner.shell_with(template, pages, Recording::Off, id, scratch);
         let provided = provided.await.map_err(not_restored)?;
-        if let Some(memory) = &provided.memory {
+        Ok(ReadyShell {
+            shell: provided.shell,
+            memory: provided.memory,
+            slot,
+        })
+    }
+
+    /// A machine that stands still where the moment was.
+    async fn machine(
+        &self,
+        template: &LoadedTemplate,
+        moment: Arc<Moment>,
+        place: Place,
+        within: Duration,
+    ) -> Result<(Box<dyn Machine>, Option<Arc<ServedClone>>, Slot), LeaseError> {
+        let snapshot = moment.machine.clone();
+        let ready = self.shell(template, moment, place).await?;
+        if let Some(memory) = &ready.memory {
             // What is written into a template that is not whole would meet its page server on the way.
             memory.complete().map_err(not_restored)?;
             memory.independent().await.map_err(not_restored)?;
         }
-        let base = pages.base();
-        let restoring = provided.shell.restore_snapshot(&base, snapshot, within);
-        let machine = served(provided.memory.as_ref(), restoring)
+        let base = template.memory.base();
+        let restoring = ready.shell.restore_snapshot(&base, snapshot, within);
+        let machine = served(ready.memory.as_ref(), restoring)
             .await
             .map_err(not_restored)?
             .map_err(|error| match error {
@@ -141,7 +197,7 @@ impl Pools {
                 }
                 error => not_restored(error),
             })?;
-        Ok((machine, provided.memory, slot))
+        Ok((machine, ready.memory, ready.slot))
     }
 }
 

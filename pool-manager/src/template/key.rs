@@ -15,6 +15,8 @@ pub(crate) struct TemplateKey {
     pub(crate) shape: Shape,
     /// The SHA-256 of kernel and initramfs, so of the agent too.
     pub(crate) kernel: String,
+    /// What the kernel is told.
+    pub(crate) command_line: String,
     /// The VMM; a device state fits no other.
     pub(crate) engine: EngineIdentity,
     /// The length of the scratch disk.
@@ -33,6 +35,7 @@ impl TemplateKey {
             self.shape.vcpus.to_string(),
             self.shape.memory_mib.to_string(),
             self.kernel.clone(),
+            self.command_line.clone(),
             engine.name.clone(),
             engine.version.clone(),
             engine.accelerator.clone(),
@@ -62,6 +65,7 @@ mod tests {
                 memory_mib: 256,
             },
             kernel: "k".into(),
+            command_line: "quiet".into(),
             engine: EngineIdentity {
                 name: "qemu".into(),
                 version: "7.2.22".into(),
@@ -76,11 +80,12 @@ mod tests {
 
     #[test]
     fn every_part_of_the_key_counts() {
-        let change: [fn(&mut TemplateKey); 11] = [
+        let change: [fn(&mut TemplateKey); 12] = [
             |key| key.image.push('1'),
             |key| key.shape.vcpus = 2,
             |key| key.shape.memory_mib = 512,
             |key| key.kernel.push('1'),
+            |key| key.command_line.push('1'),
             |key| key.engine.name.push('1'),
             |key| key.engine.version.push('1'),
             |key| key.engine.accelerator.push('1'),
@@ -97,7 +102,7 @@ mod tests {
         }
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 12);
+        assert_eq!(ids.len(), 13);
     }
 
     #[test]

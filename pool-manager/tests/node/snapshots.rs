@@ -68,6 +68,56 @@ async fn forks_remember_what_their_parent_does_and_are_called_otherwise() {
 }
 
 #[tokio::test]
+async fn restores_take_the_shells_that_wait_and_the_pool_makes_others() {
+    let world = World::new().await;
+    let parent = parent(&world).await;
+    world.node.snapshot(&parent, &id("kept")).await.unwrap();
+    world.full().await;
+    let one = restore(&world, "kept", SOON).await.unwrap();
+    assert_eq!(copies(&world).await, (1, 0));
+    world.full().await;
+    let forked = fork(&world, &parent, 10).await.unwrap();
+    let (into_waiting, into_spawned) = copies(&world).await;
+    assert_eq!(into_waiting + into_spawned, 11);
+    assert!(into_waiting >= 3, "{into_waiting} into shells that waited");
+    // There are new ones, and the clones that are parked were left alone.
+    world.full().await;
+    for lease in forked.leases.iter().chain([&one]) {
+        assert_eq!(say(&world, &lease.id, &["recall"]).await, "this");
+        world.node.release(&lease.id);
+    }
+    world.node.release(&parent);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_pool_without_shells_has_them_spawned_for_restores() {
+    let limits = NodeLimits {
+        spare_shells: 0,
+        ..limits()
+    };
+    let world = World::with(limits, FakeEngine::default()).await;
+    let parent = parent(&world).await;
+    world
+        .pool_is(|pool| pool.parked == 2 && pool.shells == 0 && pool.starting == 0)
+        .await;
+    let forked = fork(&world, &parent, 10).await.unwrap();
+    assert_eq!(copies(&world).await, (0, 10));
+    for lease in &forked.leases {
+        assert_eq!(say(&world, &lease.id, &["recall"]).await, "this");
+        world.node.release(&lease.id);
+    }
+    world.node.release(&parent);
+    world.close().await;
+}
+
+/// How many were restored into shells that waited, and how many into others.
+async fn copies(world: &World) -> (u64, u64) {
+    let figures = world.node.figures().await;
+    (figures.copies_into_waiting, figures.copies_into_spawned)
+}
+
+#[tokio::test]
 async fn of_forks_that_do_not_all_succeed_none_is_left_and_the_parent_goes_on() {
     let world = World::new().await;
     let parent = parent(&world).await;

@@ -1,21 +1,18 @@
 //! A node on the fake engine, in a storage root of its own that is gone with it.
 
-use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
 use thaw_pool_manager::{
-    ExecError, ExecEvent, ExecProgram, ExecRequest, Lease, LeaseError, LeaseId, LeaseRequest,
-    LocalNode, MemorySetup, Node as _, NodeConfig, NodeLimits, PoolInfo, PoolSettings, StorageLock,
-    TemplateSelector,
-    image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
+    ExecError, ExecEvent, ExecProgram, ExecRequest, FAKE_IMAGE, Lease, LeaseError, LeaseId,
+    LeaseRequest, LocalNode, Node as _, NodeLimits, PoolInfo, PoolSettings, TemplateSelector,
+    ensure_fake_image, fake_limits, fake_node_config,
     vmm::{
-        FakeEngine, GuestKernel, Shape,
+        FakeEngine, Shape,
         protocol::{Exit, ExitStatus},
     },
 };
-
-pub(crate) const IMAGE: &str = "tiny";
 
 pub(crate) struct World {
     pub(crate) node: LocalNode,
@@ -30,15 +27,13 @@ pub(crate) struct Root {
 
 pub(crate) fn limits() -> NodeLimits {
     NodeLimits {
-        scratch_bytes: 64 << 20,
-        disk_reserve_bytes: 0,
         starts_at_once: 2,
         pool: PoolSettings {
             min: 2,
             max: 4,
             idle: Duration::from_secs(300),
         },
-        ..NodeLimits::default()
+        ..fake_limits()
     }
 }
 
@@ -59,20 +54,8 @@ impl World {
     }
 
     pub(crate) async fn open(root: Root, limits: NodeLimits, engine: FakeEngine) -> Self {
-        let storage = StorageLock::take(root.folder.path()).unwrap();
-        let images = Arc::new(ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap());
-        if images.find(IMAGE).is_none() {
-            add_image(&images, IMAGE, root.folder.path()).await;
-        }
-        let config = NodeConfig {
-            storage,
-            engine: Arc::new(engine.clone()),
-            engine_reason: "a test asked for it".to_owned(),
-            images,
-            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
-            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
-            limits,
-        };
+        let config = fake_node_config(root.folder.path(), &engine, limits).unwrap();
+        ensure_fake_image(&config.images).await.unwrap();
         let node = LocalNode::open(config).await.unwrap();
         Self { node, engine, root }
     }
@@ -193,7 +176,7 @@ impl Ran {
 
 pub(crate) fn selector() -> TemplateSelector {
     TemplateSelector::Image {
-        image: IMAGE.to_owned(),
+        image: FAKE_IMAGE.to_owned(),
         shape: Shape {
             vcpus: 1,
             memory_mib: 128,
@@ -212,25 +195,4 @@ pub(crate) fn argv(words: &[&str]) -> ExecRequest {
         output_limit_bytes: 1 << 20,
         pty: None,
     }
-}
-
-async fn add_image(images: &ImageStore, name: &str, folder: &Path) {
-    let path = folder.join("rootfs.tar");
-    let mut tar = tar::Builder::new(std::fs::File::create(&path).unwrap());
-    let mut header = tar::Header::new_ustar();
-    header.set_size(name.len() as u64);
-    header.set_mode(0o644);
-    tar.append_data(&mut header, "etc/name", name.as_bytes())
-        .unwrap();
-    tar.into_inner().unwrap().flush().unwrap();
-    let source = ImageSource::RootFs(Upload { path: path.clone() });
-    let options = AddOptions {
-        name: Some(name.parse().unwrap()),
-        ..AddOptions::default()
-    };
-    images
-        .add(source, options, &ProgressSink::none())
-        .await
-        .unwrap();
-    std::fs::remove_file(path).unwrap();
 }

@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{IMAGE, Root, World, limits};
+use crate::support::{Root, World, limits};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use thaw_pool_manager::{
-    AdminError, BakeError, LeaseError, LeaseRequest, Node as _, NodeLimits, StartKind, TemplateId,
-    TemplateSelector, image::ProgressSink, vmm::FakeEngine,
+    AdminError, BakeError, FAKE_IMAGE, LeaseError, LeaseRequest, Node as _, NodeLimits, StartKind,
+    TemplateId, TemplateSelector, image::ProgressSink, vmm::FakeEngine,
 };
 use tokio::time::timeout;
 
@@ -360,7 +360,7 @@ async fn what_is_in_use_is_not_removed() {
         ),
         "{refused:?}"
     );
-    let refused = world.node.remove_image(IMAGE).await.unwrap_err();
+    let refused = world.node.remove_image(FAKE_IMAGE).await.unwrap_err();
     assert!(
         matches!(refused, AdminError::InUse { kind: "image", .. }),
         "{refused:?}"
@@ -408,7 +408,9 @@ async fn an_unknown_image_template_or_shape_is_named() {
         "{unknown:?}"
     );
     for (vcpus, memory_mib) in [(0, 256), (33, 256), (1, 64), (1, 70_000)] {
-        let bad = lease(image(IMAGE, vcpus, memory_mib)).await.unwrap_err();
+        let bad = lease(image(FAKE_IMAGE, vcpus, memory_mib))
+            .await
+            .unwrap_err();
         assert!(matches!(bad, LeaseError::BadShape(_)), "{bad:?}");
     }
     world.close().await;

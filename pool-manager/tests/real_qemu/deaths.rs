@@ -1,8 +1,39 @@
 //! VMMs that are killed in every phase, and a guest that kills itself.
 
-use thaw_pool_manager::{ExecError, Node as _};
+use std::fs;
 
-use crate::world::{World, shell};
+use thaw_pool_manager::{ExecError, LeaseError, Node as _, image::ProgressSink};
+
+use crate::world::{World, selector, shell};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vmm_that_is_killed_during_a_bake_or_its_trials_leaves_no_template_and_the_next_bake_counts()
+ {
+    let world = World::new().await;
+    for phase in ["bake-", "trial-"] {
+        let progress = ProgressSink::none();
+        let wanted = selector();
+        let baking = world.node.ensure_template(&wanted, &progress);
+        let killing = world.eventually(async || {
+            let killed = world.kill(|id| id.starts_with(phase));
+            (killed > 0).then_some(())
+        });
+        let (baked, ()) = tokio::join!(baking, killing);
+        let error = baked.expect_err("a template of a machine that was killed");
+        assert!(matches!(error, LeaseError::Bake(_)), "{phase}: {error:?}");
+        let templates = fs::read_dir(world.root.path().join("templates")).unwrap();
+        assert_eq!(templates.count(), 0, "{phase}");
+        let left = world.eventually(async || world.vmms().is_empty().then_some(()));
+        left.await;
+    }
+    world
+        .node
+        .ensure_template(&selector(), &ProgressSink::none())
+        .await
+        .unwrap();
+    assert!(world.once("true").await.unwrap().ok());
+    world.close().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vmm_that_is_killed_in_any_phase_is_told_and_replaced() {

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod copies;
 mod deaths;
 mod execs;
 mod functions;

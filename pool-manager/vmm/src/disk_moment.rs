@@ -79,7 +79,18 @@ impl DiskMoment {
         }
     }
 
-    /// Writes it into a sparse file of the disk's size. Blocks; does not sync.
+    /// Puts it in the place of what a file of the disk's size holds. Blocks; does not sync.
+    ///
+    /// # Errors
+    /// When the file system is full, or fails.
+    pub fn replace(&self, file: &File) -> io::Result<()> {
+        // What was written becomes holes again.
+        file.set_len(0)?;
+        file.set_len(self.len_bytes)?;
+        self.write_to(file)
+    }
+
+    /// Writes it into an empty sparse file of the disk's size. Blocks; does not sync.
     ///
     /// # Errors
     /// When the file system is full, or fails.
@@ -128,6 +139,23 @@ fn as_io(error: DiskError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_takes_the_place_of_all_that_a_disk_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = || ScratchDisk::unnamed(folder.path(), 1 << 20).unwrap();
+        let disk = file();
+        disk.write_all_at(b"moment", 8192).unwrap();
+        let used = file();
+        used.write_all_at(&[7; 1 << 16], 0).unwrap();
+        let moment = DiskMoment::take(&disk, folder.path()).unwrap();
+        moment.replace(&used).unwrap();
+        let (mut expected, mut found) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+        disk.read_exact_at(&mut expected, 0).unwrap();
+        used.read_exact_at(&mut found, 0).unwrap();
+        assert!(found == expected);
+        assert_eq!(used.metadata().unwrap().len(), 1 << 20);
+    }
 
     #[test]
     fn what_is_written_later_is_not_in_it() {

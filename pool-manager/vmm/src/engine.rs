@@ -43,6 +43,10 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
     /// Which VMM this is.
     fn identity(&self) -> &EngineIdentity;
 
+    /// What the kernel of a guest is told at its boot, but for what differs from one boot to the next: what is frozen
+    /// depends on it.
+    fn command_line(&self) -> &str;
+
     /// Boots a machine from its kernel and returns once its agent answers.
     ///
     /// # Cancel safety
@@ -77,6 +81,12 @@ pub trait Shell: Send + Sync + fmt::Debug {
 
     /// Tells when and how the process ended.
     fn end(&self) -> EndWatch;
+
+    /// Another handle of its scratch disk, which may be written until a restore begins; its length must stay.
+    ///
+    /// # Errors
+    /// When there are no more descriptors.
+    fn scratch(&self) -> std::io::Result<File>;
 
     /// Loads a device state; the machine is left paused.
     ///

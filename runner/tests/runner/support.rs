@@ -1,16 +1,15 @@
 //! A runner on a storage root of its own that is gone with it.
 
-use std::{fs::File, io::Write as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use thaw_runner::{
     CreateVm, ExecCall, RunError, Runner, RunnerLimits, RunningExec, Store, VmError, VmFilter,
     VmInfo, VmSource,
     node::{
-        ExecError, ExecEvent, ExecProgram, ExecRequest, LocalNode, MemorySetup, Node, NodeConfig,
-        NodeLimits, PoolSettings, StorageLock, TemplateSelector,
-        image::{AddOptions, ImageSource, ImageStore, ProgressSink, Upload},
-        vmm::{FakeEngine, GuestKernel, Shape, protocol::ExitStatus},
+        ExecError, ExecEvent, ExecProgram, ExecRequest, LocalNode, Node, NodeLimits, PoolSettings,
+        TemplateSelector, ensure_fake_image, fake_limits, fake_node_config,
+        vmm::{FakeEngine, Shape, protocol::ExitStatus},
     },
 };
 
@@ -35,29 +34,16 @@ impl World {
     }
 
     async fn open(folder: TempDir, engine: FakeEngine, taken: Taken, limits: RunnerLimits) -> Self {
-        let storage = StorageLock::take(folder.path()).unwrap();
-        let images = ImageStore::open(&NodeConfig::images_folder(&storage)).unwrap();
-        if images.find("tiny").is_none() {
-            add_image(&images, &folder).await;
-        }
-        let config = NodeConfig {
-            storage,
-            engine: Arc::new(engine.clone()),
-            engine_reason: "a test asked for it".to_owned(),
-            images: Arc::new(images),
-            kernel: Arc::new(GuestKernel::load(None, b"agent").unwrap()),
-            memory: MemorySetup::file("fake VMMs have no userfaultfd"),
-            limits: NodeLimits {
-                scratch_bytes: 64 << 20,
-                disk_reserve_bytes: 0,
-                pool: PoolSettings {
-                    min: 1,
-                    max: 4,
-                    idle: Duration::from_secs(300),
-                },
-                ..NodeLimits::default()
+        let node_limits = NodeLimits {
+            pool: PoolSettings {
+                min: 1,
+                max: 4,
+                idle: Duration::from_secs(300),
             },
+            ..fake_limits()
         };
+        let config = fake_node_config(folder.path(), &engine, node_limits).unwrap();
+        ensure_fake_image(&config.images).await.unwrap();
         let node: Arc<dyn Node> = Arc::new(Double {
             inner: LocalNode::open(config).await.unwrap(),
             taken: taken.clone(),
@@ -181,26 +167,6 @@ impl World {
         self.runner.shut_down().await;
         assert_eq!(self.engine.live(), []);
     }
-}
-
-async fn add_image(images: &ImageStore, folder: &TempDir) {
-    let path = folder.path().join("rootfs.tar");
-    let mut tar = tar::Builder::new(File::create(&path).unwrap());
-    let mut header = tar::Header::new_ustar();
-    header.set_size(4);
-    header.set_mode(0o644);
-    tar.append_data(&mut header, "etc/name", &b"tiny"[..])
-        .unwrap();
-    tar.into_inner().unwrap().flush().unwrap();
-    let options = AddOptions {
-        name: Some("tiny".parse().unwrap()),
-        ..AddOptions::default()
-    };
-    let source = ImageSource::RootFs(Upload { path });
-    images
-        .add(source, options, &ProgressSink::none())
-        .await
-        .unwrap();
 }
 
 pub(crate) fn selector() -> TemplateSelector {

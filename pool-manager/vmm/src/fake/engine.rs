@@ -183,6 +183,10 @@ impl Engine for FakeEngine {
         &self.identity
     }
 
+    fn command_line(&self) -> &str {
+        ""
+    }
+
     async fn boot(&self, spec: BootSpec) -> Result<Box<dyn Machine>, StartError> {
         pass(self.shared.now().boot_delay).await;
         if self.shared.fails(|faults| &mut faults.boot_failures) {

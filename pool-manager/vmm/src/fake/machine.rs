@@ -161,6 +161,10 @@ impl Shell for FakeShell {
         self.process.process.watch.clone()
     }
 
+    fn scratch(&self) -> io::Result<File> {
+        self.process.process.scratch.try_clone()
+    }
+
     async fn restore(
         self: Box<Self>,
         device_state: Bytes,

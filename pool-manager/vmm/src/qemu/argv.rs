@@ -60,27 +60,36 @@ pub(super) struct Invocation<'a> {
 /// What tells the machine that device states are made for from others: its processor, its devices and where
 /// they sit, whatever its size. 16 hex digits of a SHA-256.
 pub(super) fn machine_digest(accelerator: Accelerator, transport: Transport) -> String {
-    let invocation = Invocation {
-        name: "",
-        accelerator,
-        shape: Shape {
-            vcpus: 0,
-            memory_mib: 0,
-        },
-        root_fs: RootFs::Squashfs,
-        start: Start::Incoming,
-        transport,
-        tsc_khz: 0,
-    };
     let mut hash = Sha256::new();
-    for argument in invocation.arguments() {
+    for argument in Invocation::of_any(accelerator, transport).arguments() {
         hash.update(argument.as_bytes());
         hash.update([0]);
     }
     hex::encode(&hash.finalize()[..8])
 }
 
+/// The kernel's command line, without what is measured anew at each start or follows from the image.
+pub(super) fn command_line_of(accelerator: Accelerator, transport: Transport) -> String {
+    Invocation::of_any(accelerator, transport).command_line()
+}
+
 impl Invocation<'_> {
+    /// Of no machine in particular.
+    fn of_any(accelerator: Accelerator, transport: Transport) -> Self {
+        Self {
+            name: "",
+            accelerator,
+            shape: Shape {
+                vcpus: 0,
+                memory_mib: 0,
+            },
+            root_fs: RootFs::Squashfs,
+            start: Start::Incoming,
+            transport,
+            tsc_khz: 0,
+        }
+    }
+
     /// The arguments, without the program's own name.
     pub(super) fn arguments(&self) -> Vec<OsString> {
         let mut arguments = Arguments::default();
@@ -329,6 +338,16 @@ mod tests {
         assert_ne!(digests[0], digests[2]);
         let again = machine_digest(Accelerator::Tcg, Transport::Serial);
         assert_eq!(digests[0], again);
+    }
+
+    #[test]
+    fn a_command_line_is_that_of_every_boot_of_its_kind() {
+        let line = command_line_of(Accelerator::Tcg, Transport::Serial);
+        let boot = arguments(Start::Boot, Transport::Serial);
+        // Only how fast the counter runs is another.
+        assert!(boot.contains(&line.replace("tsc_early_khz=0", "tsc_early_khz=2445424")));
+        assert_ne!(line, command_line_of(Accelerator::Kvm, Transport::Serial));
+        assert_ne!(line, command_line_of(Accelerator::Tcg, Transport::Vsock(0)));
     }
 
     #[test]

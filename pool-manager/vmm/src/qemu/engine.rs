@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Accelerator,
     adopt::find,
-    argv::{Start, Transport, fd, machine_digest},
+    argv::{Start, Transport, command_line_of, fd, machine_digest},
     launch::{Launch, VHOST_VSOCK, launch, prepare},
     machine::QemuMachine,
     memory::Shim,
@@ -95,6 +95,7 @@ pub enum QemuError {
 pub struct Qemu {
     context: Arc<Context>,
     identity: EngineIdentity,
+    command_line: String,
 }
 
 /// What every start needs.
@@ -183,6 +184,7 @@ impl Qemu {
         Ok(Self {
             context: Arc::new(context),
             identity,
+            command_line: command_line_of(config.accelerator, transport),
         })
     }
 
@@ -196,6 +198,10 @@ impl Qemu {
 impl Engine for Qemu {
     fn identity(&self) -> &EngineIdentity {
         &self.identity
+    }
+
+    fn command_line(&self) -> &str {
+        &self.command_line
     }
 
     async fn boot(&self, spec: BootSpec) -> Result<Box<dyn Machine>, StartError> {

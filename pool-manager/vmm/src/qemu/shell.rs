@@ -97,6 +97,10 @@ impl Shell for QemuShell {
         self.launched.process.end()
     }
 
+    fn scratch(&self) -> io::Result<File> {
+        self.scratch.try_clone()
+    }
+
     async fn restore(
         self: Box<Self>,
         state: Bytes,
