@@ -6,6 +6,7 @@ mod vm;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
@@ -84,6 +85,20 @@ pub(crate) struct Connection {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Connection {
+    /// For what is printed byte for byte as it comes.
+    ///
+    /// # Errors
+    /// When JSON was asked for.
+    pub(crate) fn prints_bytes(&self, what: &str) -> Result<()> {
+        ensure!(
+            !self.json,
+            "{what} is printed byte for byte as it comes; leave out --json"
+        );
+        Ok(())
+    }
 }
 
 /// Where the daemon keeps everything.

@@ -5,72 +5,13 @@ use std::{
     io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::support::{Daemon, THAW, text};
-
-const PASSWORD: &str = "correct horse battery";
-
-/// A user of a daemon with a home of their own.
-struct User<'a> {
-    daemon: &'a Daemon,
-    home: TempDir,
-}
-
-impl<'a> User<'a> {
-    fn of(daemon: &'a Daemon) -> Self {
-        Self {
-            daemon,
-            home: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.daemon.command(arguments);
-        command
-            .env("XDG_CONFIG_HOME", self.home.path())
-            .env("THAW_STORAGE", self.daemon.storage())
-            .env_remove("THAW_API_KEY");
-        command
-    }
-
-    fn runs(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn with_key(&self, key: &str, arguments: &[&str]) -> Output {
-        let mut command = self.command(arguments);
-        command.env("THAW_API_KEY", key).output().unwrap()
-    }
-
-    /// Runs a command that reads a password from standard input.
-    fn given(&self, password: &str, arguments: &[&str]) -> Output {
-        let mut command = self.command(arguments);
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut running = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut stdin = running.stdin.take().unwrap();
-        writeln!(stdin, "{password}").unwrap();
-        drop(stdin);
-        running.wait_with_output().unwrap()
-    }
-}
-
-fn ok(done: &Output) -> String {
-    let (out, err) = (text(&done.stdout), text(&done.stderr));
-    assert!(done.status.success(), "{out}{err}");
-    out
-}
-
-fn fails(done: &Output, with: &str) {
-    let err = text(&done.stderr);
-    assert_eq!(done.status.code(), Some(125), "{err}");
-    assert!(err.contains(with), "{err}");
-}
+use super::support::{Daemon, PASSWORD, THAW, User, fails, ok, text};
 
 #[test]
 fn authentication_is_turned_on_used_and_turned_off_while_the_daemon_runs() {
@@ -123,7 +64,7 @@ fn a_key_is_kept_and_used(user: &User<'_>) {
     let init = ["auth", "init", "--password-stdin", "--save-key"];
     let told = user.given(PASSWORD, &init);
     assert_eq!(ok(&told), "", "what is kept is not printed");
-    let file = user.home.path().join("thaw/credentials");
+    let file = user.home().join("thaw/credentials");
     let mode = file.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     ok(&user.runs(&["image", "ls"]));
@@ -179,7 +120,7 @@ fn keys_have_scopes_and_are_revoked(user: &User<'_>) -> String {
 fn bandsox_s_keys_are_taken_over(user: &User<'_>) {
     // SHA-256 of `bsx_1`.
     let hash = "2a51c5f75bb8aed46238941e3c879c41aa9053759fe5f69a713bd1238e49f058";
-    let file = user.home.path().join("auth.json");
+    let file = user.home().join("auth.json");
     let old = json!({ "admin_password_hash": hash, "session_secret": "00", "api_keys": [
         { "id": "bsx_k_00000001", "name": "old", "key_hash": hash, "created_at": 1.0 },
     ]});

@@ -9,6 +9,8 @@
 mod auth;
 mod aws;
 mod bandsox;
+mod callers;
+mod completions;
 mod doctor;
 mod end_to_end;
 mod faults;

@@ -1,6 +1,7 @@
 //! Programs in the background: `thaw vm exec --background`, `execs`, `output`, `kill`.
 
 use anyhow::Result;
+use serde_json::{Value, json};
 use thaw_api_types::{
     BackgroundExec, BackgroundOutput, Encoding, OutputChunk, OutputQuery, VmExecRequest,
     client::{BackgroundEvent, Client},
@@ -11,7 +12,7 @@ use crate::{
     arguments::{OneExec, OneVm, VmKill, VmOutput},
     commands::program::write,
     exit::Exit,
-    output::{age, json, line, note, table},
+    output::{self, age, line, note, table},
     server::connect,
 };
 
@@ -31,7 +32,7 @@ pub(super) async fn start(
 ) -> Result<Exit> {
     let exec = client.start_exec(vm, request).await?;
     if as_json {
-        json(&exec)?;
+        output::json(&exec)?;
     } else {
         line(&exec.id.to_string())?;
     }
@@ -41,7 +42,7 @@ pub(super) async fn start(
 pub(super) async fn list(OneVm { vm, connection }: OneVm) -> Result<Exit> {
     let list = connect(&connection)?.execs(&vm).await?;
     if connection.json {
-        json(&list)?;
+        output::json(&list)?;
     } else {
         let rows: Vec<_> = list.execs.iter().map(row).collect();
         table(&["EXEC", "STATE", "STARTED", "COMMAND"], &rows)?;
@@ -71,14 +72,14 @@ pub(super) async fn output(wanted: VmOutput) -> Result<Exit> {
     let client = connect(&wanted.connection)?;
     let OneExec { vm, exec } = wanted.of;
     if wanted.follow {
-        return follow(&client, &vm, exec).await;
+        return follow(&client, &vm, exec, wanted.connection.json).await;
     }
     if wanted.connection.json {
         let query = OutputQuery {
             encoding: Encoding::Utf8,
             ..ALL
         };
-        json(&client.exec_output(&vm, exec, &query).await?)?;
+        output::json(&client.exec_output(&vm, exec, &query).await?)?;
         return Ok(Exit::SUCCESS);
     }
     let BackgroundOutput {
@@ -93,8 +94,8 @@ pub(super) async fn output(wanted: VmOutput) -> Result<Exit> {
     Ok(Exit::SUCCESS)
 }
 
-/// Ctrl-C ends this command and leaves the program as it is.
-async fn follow(client: &Client, vm: &str, exec: u64) -> Result<Exit> {
+/// Ctrl-C ends this command and leaves the program as it is. As JSON each event is a line.
+async fn follow(client: &Client, vm: &str, exec: u64, as_json: bool) -> Result<Exit> {
     let mut stream = client.follow_exec(vm, exec, &ALL).await?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
@@ -102,15 +103,28 @@ async fn follow(client: &Client, vm: &str, exec: u64) -> Result<Exit> {
             event = stream.next() => event?,
             _ = interrupt.recv() => return Ok(Exit::INTERRUPTED),
         };
+        if as_json {
+            line(&told(&event).to_string())?;
+        }
         match event {
+            BackgroundEvent::Exec(exec) => return Ok(Exit::of_background(&exec)),
+            _ if as_json => {}
             BackgroundEvent::Stdout(chunk) => write(&mut std::io::stdout().lock(), &chunk)?,
             BackgroundEvent::Stderr(chunk) => write(&mut std::io::stderr().lock(), &chunk)?,
             BackgroundEvent::Missed(missed) => {
                 let bytes = missed.stdout_bytes + missed.stderr_bytes;
                 note(&format!("thaw: {bytes} bytes of output are no longer kept"));
             }
-            BackgroundEvent::Exec(exec) => return Ok(Exit::of_background(&exec)),
         }
+    }
+}
+
+fn told(event: &BackgroundEvent) -> Value {
+    match event {
+        BackgroundEvent::Stdout(chunk) => json!({ "stdout": chunk }),
+        BackgroundEvent::Stderr(chunk) => json!({ "stderr": chunk }),
+        BackgroundEvent::Missed(missed) => json!({ "missed": missed }),
+        BackgroundEvent::Exec(exec) => json!({ "exec": exec }),
     }
 }
 
@@ -123,7 +137,7 @@ pub(super) async fn kill(wanted: VmKill) -> Result<Exit> {
         client.signal_exec(&vm, exec, wanted.signal).await?
     };
     if wanted.connection.json {
-        json(&exec)?;
+        output::json(&exec)?;
     }
     Ok(Exit::SUCCESS)
 }

@@ -44,10 +44,19 @@ pub(super) async fn run(copy: VmCopy) -> Result<Exit> {
                 let input = std::io::stdin().as_fd().try_clone_to_owned()?;
                 let input = counted(tokio::fs::File::from_std(input.into()), None);
                 let how = WriteFile::default();
-                client.write_file(&vm, path.as_bytes(), how, input).await?;
+                let done = client.write_file(&vm, path.as_bytes(), how, input).await?;
+                if copy.connection.json {
+                    output::json(&done)?;
+                }
             }
-            (Place::There { vm, path }, Place::Here(to)) => down(&client, &vm, &path, &to).await?,
+            (Place::There { vm, path }, Place::Here(to)) => {
+                let copied = down(&client, &vm, &path, &to).await?;
+                if copy.connection.json {
+                    output::json(&copied)?;
+                }
+            }
             (Place::There { vm, path }, Place::Stream) => {
+                copy.connection.prints_bytes("a file")?;
                 let mut content = client.read_file(&vm, path.as_bytes(), 0, None).await?;
                 let mut out = std::io::stdout().lock();
                 while let Some(piece) = content.next().await? {
@@ -107,8 +116,8 @@ async fn up(client: &Client, from: &Path, vm: &str, path: &str) -> Result<FileIn
     Ok(client.write_file(vm, path.as_bytes(), how, content).await?)
 }
 
-/// Out of a VM.
-async fn down(client: &Client, vm: &str, path: &str, to: &Path) -> Result<()> {
+/// Out of a VM; returns what was copied.
+async fn down(client: &Client, vm: &str, path: &str, to: &Path) -> Result<FileInfo> {
     // With the slash, a link to a folder is that folder.
     let slashed = format!("{}/", path.trim_end_matches('/'));
     let folder = there(client, vm, &slashed).await?;
@@ -119,14 +128,16 @@ async fn down(client: &Client, vm: &str, path: &str, to: &Path) -> Result<()> {
     } else {
         to.to_owned()
     };
-    if folder.is_some_and(|info| info.kind == FileKind::Directory) {
+    if let Some(folder) = folder.filter(|info| info.kind == FileKind::Directory) {
         let archive = client.pack_files(vm, slashed.as_bytes()).await?;
         let archive = SyncIoBridge::new(StreamReader::new(shown(archive)));
-        return spawn_blocking(move || unpack(archive, &to)).await?;
+        spawn_blocking(move || unpack(archive, &to)).await??;
+        return Ok(folder);
     }
     let info = client.files(vm, path.as_bytes(), None, Some(0)).await?.file;
     let content = client.read_file(vm, path.as_bytes(), 0, None).await?;
-    save(content, &to, &info).await
+    save(content, &to, &info).await?;
+    Ok(info)
 }
 
 /// A file appears whole or not at all.

@@ -8,6 +8,7 @@ use thaw_api_types::VmLogsQuery;
 use crate::{arguments::VmLogs, exit::Exit, server::connect};
 
 pub(super) async fn run(wanted: VmLogs) -> Result<Exit> {
+    wanted.connection.prints_bytes("a console")?;
     let query = VmLogsQuery {
         tail: wanted.tail,
         follow: wanted.follow,

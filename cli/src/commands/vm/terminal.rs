@@ -10,6 +10,7 @@ use super::{
 use crate::{arguments::VmTerminal, exit::Exit, server::connect};
 
 pub(super) async fn run(wanted: VmTerminal) -> Result<Exit> {
+    wanted.connection.prints_bytes("a terminal")?;
     let client = connect(&wanted.connection)?;
     let how = OpenTerminal {
         size: tty::size(),

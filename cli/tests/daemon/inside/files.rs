@@ -24,6 +24,7 @@ fn files_go_in_and_out_of_a_machine_and_never_half() {
     an_upload_that_is_cut_off_changes_nothing(&world);
     folders_are_listed_made_moved_and_removed(&world);
     the_command_copies_both_ways(&world);
+    whoever_waits_sees_how_far_it_is(&world);
 }
 
 fn content(bytes: Vec<u8>) -> Content {
@@ -283,4 +284,22 @@ fn the_command_copies_both_ways(world: &World) {
         .thaw(&["vm", "cp", &at("src"), "inside:relative"]);
     assert!(crate::support::text(&failed.stderr).contains("inside:/relative"));
     assert!(!here.path().join("x").exists());
+}
+
+fn whoever_waits_sees_how_far_it_is(world: &World) {
+    let here = tempfile::tempdir().unwrap();
+    let large = here.path().join("large");
+    fs::write(&large, pattern(40 << 20)).unwrap();
+    let terminal = openpty(None, None).unwrap();
+    let to = format!("{VM}:/tmp/large");
+    let mut command = world.daemon.command(&["vm", "cp", large.to_str().unwrap(), &to]);
+    let mut child = command.stderr(terminal.slave).spawn().unwrap();
+    // Or the other end of the terminal would never be told that it has ended.
+    drop(command);
+    let mut seen = Vec::new();
+    // It ends with an error: nobody has it open any more.
+    let _ = fs::File::from(terminal.master).read_to_end(&mut seen);
+    assert!(child.wait().unwrap().success());
+    let seen = crate::support::text(&seen);
+    assert!(seen.contains("copying") && seen.contains("MiB"), "{seen:?}");
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -17,6 +18,8 @@ use thaw_api_types::{
     ChangeVmRequest, VmState,
     client::{Content, WriteFile},
 };
+
+use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 use super::world::{Answer, VM, World, pattern, refused};
 
@@ -34,6 +37,7 @@ fn http_reaches_a_port_of_a_machine_and_comes_back() {
     both_bodies_are_streamed(&world);
     large_bodies_arrive_whole(&world);
     an_upgraded_connection_carries_bytes_both_ways(&world);
+    a_websocket_s_messages_go_both_ways(&world);
     who_hangs_up_closes_the_connection_in_the_machine(&world);
     what_is_no_http_is_told(&world);
     a_port_is_forwarded_for_any_protocol(&world);
@@ -195,6 +199,24 @@ fn an_upgraded_connection_carries_bytes_both_ways(world: &World) {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
     assert_eq!(rest, b"");
+}
+
+fn a_websocket_s_messages_go_both_ways(world: &World) {
+    let address = world.daemon.server().replace("http://", "ws://");
+    let long = "x".repeat(3000);
+    world.wait(async {
+        let connected = connect_async(format!("{address}{}", path(PORT, "/ws"))).await;
+        let (mut socket, answer) = connected.unwrap();
+        assert_eq!(answer.status(), 101);
+        for word in ["one", &long] {
+            socket.send(Message::text(word)).await.unwrap();
+            let back = socket.next().await.unwrap().unwrap();
+            assert_eq!(back, Message::text(word.to_uppercase()));
+        }
+        socket.close(None).await.unwrap();
+        assert!(matches!(socket.next().await, Some(Ok(Message::Close(_)))));
+        assert!(socket.next().await.is_none());
+    });
 }
 
 fn who_hangs_up_closes_the_connection_in_the_machine(world: &World) {

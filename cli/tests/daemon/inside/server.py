@@ -1,5 +1,7 @@
 """A server in the machine: shows what it gets, streams, breaks off, changes protocols."""
 
+import base64
+import hashlib
 import json
 import socket
 import sys
@@ -22,6 +24,19 @@ class Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         elif length := int(self.headers.get("Content-Length", 0)):
             yield self.rfile.read(length)
+
+    def messages(self):
+        """Texts come back in capitals, everything else as it is, until the client closes (RFC 6455, 5.2)."""
+        kind = None
+        while kind != 8 and (head := self.rfile.read(2)):
+            kind, length = head[0] & 15, head[1] & 127
+            if length == 126:
+                length = int.from_bytes(self.rfile.read(2), "big")
+            mask = self.rfile.read(4)
+            data = bytes(byte ^ mask[at % 4] for at, byte in enumerate(self.rfile.read(length)))
+            data = data.upper() if kind == 1 else data
+            size = bytes([len(data)]) if len(data) < 126 else b"\x7e" + len(data).to_bytes(2, "big")
+            self.wfile.write(bytes([0x80 | kind]) + size + data)
 
     def answer(self, status, body=b"", **headers):
         self.send_response(status)
@@ -49,6 +64,15 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             while data := self.connection.recv(4096):
                 self.connection.sendall(data.upper())
+            self.close_connection = True
+        elif path == "/ws":
+            word = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+            self.send_response(101)
+            self.send_header("Connection", "Upgrade")
+            self.send_header("Upgrade", "websocket")
+            self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(word.encode()).digest()).decode())
+            self.end_headers()
+            self.messages()
             self.close_connection = True
         elif path == "/wait":
             open("/tmp/arrived", "w").close()

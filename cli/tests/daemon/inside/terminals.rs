@@ -34,6 +34,7 @@ fn terminals_and_programs_with_input_are_the_callers_and_end_with_it() {
     what_makes_no_sense_is_told(&world);
     the_commands_do_the_same(&world);
     our_terminal_is_as_it_was_however_it_ends(&world);
+    a_change_of_our_size_reaches_the_program(&world);
     a_machine_that_is_deleted_ends_what_runs_in_it(&world);
 }
 
@@ -324,6 +325,25 @@ fn our_terminal_is_as_it_was_however_it_ends(world: &World) {
         assert_eq!(child.wait().unwrap().code(), Some(code));
         assert_eq!(ours.settings(), before);
     }
+}
+
+fn a_change_of_our_size_reaches_the_program(world: &World) {
+    let mut ours = OnTerminal::new();
+    let mut command = world.daemon.command(&["vm", "terminal", VM]);
+    ours.put(&mut command);
+    let mut child = command.spawn().unwrap();
+    ours.master.write_all(b"echo sum-$((6*7))\n").unwrap();
+    ours.until("sum-42");
+    let mut resize = Command::new("stty");
+    let resize = resize.args(["rows", "33", "cols", "101"]);
+    let done = resize.stdin(ours.slave.try_clone().unwrap()).status();
+    assert!(done.unwrap().success());
+    // The kernel tells only whoever is controlled by a terminal, and ours controls nobody.
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGWINCH).unwrap();
+    let line = b"until [ \"$(stty size)\" = '33 101' ]; do :; done; echo resized-$((1+1)); exit 4\n";
+    ours.master.write_all(line).unwrap();
+    ours.until("resized-2");
+    assert_eq!(child.wait().unwrap().code(), Some(4));
 }
 
 fn a_machine_that_is_deleted_ends_what_runs_in_it(world: &World) {

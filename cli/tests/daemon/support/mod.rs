@@ -4,6 +4,7 @@ mod archive;
 mod daemon;
 mod dockerd;
 mod prepared;
+mod user;
 mod web;
 
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 pub(crate) use archive::docker_archive;
 pub(crate) use daemon::{Daemon, THAW};
 pub(crate) use dockerd::Dockerd;
+pub(crate) use user::{PASSWORD, User, fails, ok};
 pub(crate) use web::WebServer;
 
 /// How long anything may take on a busy machine.
