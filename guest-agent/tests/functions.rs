@@ -231,18 +231,45 @@ async fn what_a_generator_or_a_command_yields_is_seen_before_the_end() {
     let path = seen.to_str().unwrap();
     // Each goes on once its first piece has been seen.
     let source = format!(
-        "import os, time\n\
+        "import asyncio, os, time\n\
         def handle(event, context):\n\
         \x20   yield {{'first': event}}\n\
         \x20   while event and not os.path.exists('{path}'): time.sleep(0.01)\n\
-        \x20   yield 'then'\n"
+        \x20   yield 'then'\n\
+        async def generate(event, context):\n\
+        \x20   yield {{'first': event}}\n\
+        \x20   while event and not os.path.exists('{path}'): await asyncio.sleep(0.01)\n\
+        \x20   yield 'then'\n\
+        async def hand_on(event, context):\n\
+        \x20   return generate(event, context)\n"
     );
-    let python = loaded(python("app.handle"), "app.py", &source).await;
+    let generator = loaded(python("app.handle"), "app.py", &source).await;
+    let generating = loaded(python("app.generate"), "app.py", &source).await;
+    let handing_on = loaded(python("app.hand_on"), "app.py", &source).await;
+    // As JSON.stringify writes it, with the space that python puts in.
+    let source = format!(
+        "const fs = require('fs'), {{ setTimeout: wait }} = require('timers/promises');\n\
+        exports.handle = async function* (event) {{\n\
+        \x20 yield Buffer.from('{{\"first\": ' + event + '}}\\n');\n\
+        \x20 while (event && !fs.existsSync('{path}')) await wait(10);\n\
+        \x20 yield 'then';\n\
+        }};\n\
+        exports.stream = (event) => require('stream').Readable.from(exports.handle(event));\n"
+    );
+    let node_generator = loaded(node("app.handle"), "app.js", &source).await;
+    let node_stream = loaded(node("app.stream"), "app.js", &source).await;
     let source = format!(
         "#!/bin/sh\necho '{{\"first\": 1}}'; until [ -e {path} ]; do :; done; printf then\n"
     );
     let command = loaded(command(&["./run"]), "run", &source).await;
-    for function in [&python, &command] {
+    for function in [
+        &generator,
+        &generating,
+        &handing_on,
+        &node_generator,
+        &node_stream,
+        &command,
+    ] {
         let mut pieces = Vec::new();
         let mut see = |piece: &[u8]| {
             pieces.push(piece.to_vec());
@@ -254,10 +281,50 @@ async fn what_a_generator_or_a_command_yields_is_seen_before_the_end() {
         assert_eq!(pieces.len(), 2, "{pieces:?}");
         std::fs::remove_file(&seen).unwrap();
     }
-    // Whoever does not ask for pieces gets the whole.
-    let whole = python.invoke("0").await.unwrap();
-    assert_eq!(whole.result, b"{\"first\": 0}\nthen");
-    assert_eq!(whole.content_type.as_deref(), Some("application/x-ndjson"));
+    // Whoever does not ask for pieces gets the whole, which is of the kind of its first piece.
+    for (function, kind) in [
+        (&generator, "application/x-ndjson"),
+        (&generating, "application/x-ndjson"),
+        (&node_generator, "application/octet-stream"),
+    ] {
+        let whole = function.invoke("0").await.unwrap();
+        assert_eq!(whole.result, b"{\"first\": 0}\nthen");
+        assert_eq!(whole.content_type.as_deref(), Some(kind));
+    }
+}
+
+#[tokio::test]
+async fn a_generator_that_raises_or_yields_too_much_is_told_and_goes_on_serving() {
+    let source = "async def handle(event, context):\n\
+        \x20   yield 'first'\n\
+        \x20   if event == 'raise': raise KeyError('what')\n\
+        \x20   while event == 'large': yield b'x' * 100000\n";
+    let python = loaded(python("app.handle"), "app.py", source).await;
+    let source = "exports.handle = function* (event) {\n\
+        \x20 yield 'first';\n\
+        \x20 if (event === 'raise') throw new RangeError('what');\n\
+        \x20 if (event === 'aside') { setImmediate(() => { throw new RangeError('what'); }); yield new Promise(() => {}); }\n\
+        \x20 while (event === 'large') yield Buffer.alloc(100000);\n\
+        };\n";
+    let node = loaded(node("app.handle"), "app.js", source).await;
+    for (function, event, kind) in [
+        (&python, "raise", "KeyError"),
+        (&node, "raise", "RangeError"),
+        (&node, "aside", "RangeError"),
+        (&python, "large", "Function.ResponseSizeTooLarge"),
+        (&node, "large", "Function.ResponseSizeTooLarge"),
+    ] {
+        let event = format!("{event:?}");
+        let answered = function.invoke(&event).await.unwrap();
+        assert_eq!(answered.outcome(), Outcome::Raised, "{event}: {answered:?}");
+        assert_eq!(json(&answered)["errorType"], kind, "{event}");
+        // Once a piece has gone out the error has no place in the result.
+        let broken = function.invoke_in_pieces(&event, &mut |_| {}).await;
+        let broken = broken.unwrap();
+        assert_eq!(broken.outcome(), Outcome::Raised, "{event}: {broken:?}");
+        assert!(broken.result.starts_with(b"first"), "{event}");
+        assert_eq!(function.invoke("1").await.unwrap().result, b"first");
+    }
 }
 
 #[tokio::test]

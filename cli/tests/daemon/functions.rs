@@ -1,34 +1,14 @@
 //! Functions as a user deploys and invokes them, with real VMs.
 
-use std::{fs, path::Path, process::Output};
+use std::fs;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Daemon, text};
-
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/functions");
-
-fn example(name: &str) -> String {
-    format!("{EXAMPLES}/{name}")
-}
-
-/// A folder with one file.
-fn code(name: &str, source: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(name), source).unwrap();
-    folder
-}
-
-fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn deploy(daemon: &Daemon, name: &str, folder: &Path, more: &[&str]) -> Output {
-    let folder = folder.to_str().unwrap();
-    let mut words = vec!["fn", "deploy", name, "--image", "python", "--code", folder];
-    words.extend(more);
-    daemon.thaw(&words)
-}
+use crate::support::{
+    Daemon,
+    function::{code, deploy, example, json},
+    text,
+};
 
 #[test]
 fn functions_are_deployed_invoked_and_removed_as_the_guide_says() {

@@ -9,6 +9,7 @@
 mod auth;
 mod aws;
 mod bandsox;
+mod clones;
 mod doctor;
 mod end_to_end;
 mod faults;

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
-    Answer, InvocationLog, InvokeError, Version, clones::FunctionClone, desk::Seat,
+    Answer, InvocationLog, InvokeError, Version, VersionSpec, clones::FunctionClone, desk::Seat,
     registry::Function,
 };
 use crate::clock::now_ms;
@@ -121,7 +121,13 @@ impl RunningInvocation {
     /// The description of what went wrong, where the function's own result is none; once
     /// [`next`](Self::next) has told of the end.
     pub fn failure(&self) -> Option<Bytes> {
-        self.description(self.outcome()?)
+        let (invoked, _) = self.done.as_ref()?;
+        self.description(invoked)
+    }
+
+    /// What it has written to standard output and error so far.
+    pub fn log(&self) -> &[u8] {
+        &self.log
     }
 
     /// How it ended, once [`next`](Self::next) has told of the end.
@@ -146,7 +152,7 @@ impl RunningInvocation {
             return Err(lost().into());
         };
         let mut result = result.freeze();
-        if let Some(description) = self.description(invoked.outcome) {
+        if let Some(description) = self.description(&invoked) {
             (result, content_type) = (description, Some("application/json".to_owned()));
         }
         Ok(Answer {
@@ -195,7 +201,7 @@ impl RunningInvocation {
         {
             self.place.version.clones.give_back(clone);
         }
-        let error = error_text(invoked.outcome, self.place.version.spec.timeout);
+        let error = error_text(&invoked, &self.place.version.spec);
         self.keep_log(error, timings.exec, invoked.log_truncated);
         self.done = Some((invoked, timings));
     }
@@ -220,14 +226,15 @@ impl RunningInvocation {
     }
 
     /// What is told in place of a result that there is not, in AWS Lambda's words.
-    fn description(&self, outcome: Outcome) -> Option<Bytes> {
-        let kind = match outcome {
+    fn description(&self, invoked: &Invoked) -> Option<Bytes> {
+        let kind = match invoked.outcome {
             Outcome::Returned | Outcome::Raised | Outcome::RestoreFailed => return None,
             Outcome::TimedOut => "Sandbox.Timedout",
+            Outcome::Ended(_) if invoked.out_of_memory => "Runtime.OutOfMemory",
             Outcome::Ended(_) => "Runtime.ExitError",
             Outcome::ResultTooLarge => "Function.ResponseSizeTooLarge",
         };
-        let text = error_text(outcome, self.place.version.spec.timeout).unwrap_or_default();
+        let text = error_text(invoked, &self.place.version.spec).unwrap_or_default();
         let id = &self.start.request_id;
         let description = json!({
             "errorType": kind,
@@ -237,17 +244,24 @@ impl RunningInvocation {
     }
 }
 
-fn error_text(outcome: Outcome, timeout: Duration) -> Option<String> {
-    Some(match outcome {
+fn error_text(invoked: &Invoked, spec: &VersionSpec) -> Option<String> {
+    Some(match invoked.outcome {
         Outcome::Returned => return None,
         Outcome::Raised => "the handler raised an error".to_owned(),
         Outcome::RestoreFailed => "what it does after a restore raised an error".to_owned(),
-        Outcome::TimedOut => format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
+        Outcome::TimedOut => {
+            let seconds = spec.timeout.as_secs_f64();
+            format!("Task timed out after {seconds:.2} seconds")
+        }
+        Outcome::Ended(_) if invoked.out_of_memory => {
+            let mib = spec.shape.memory_mib;
+            format!("Runtime exited with error: out of memory: {mib} MiB were not enough")
+        }
         Outcome::Ended(ExitStatus::Exited(code)) => {
             format!("Runtime exited with error: exit status {code}")
         }
         Outcome::Ended(ExitStatus::Signaled(9)) => {
-            "Runtime exited with error: signal: killed (out of memory, most likely)".to_owned()
+            "Runtime exited with error: signal: killed".to_owned()
         }
         Outcome::Ended(ExitStatus::Signaled(signal)) => {
             format!("Runtime exited with error: signal {signal}")
