@@ -5,72 +5,18 @@ use std::{
     io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::support::{Daemon, THAW, text};
+use super::support::{
+    Daemon, THAW, text,
+    user::{User, fails, ok},
+};
 
 const PASSWORD: &str = "correct horse battery";
-
-/// A user of a daemon with a home of their own.
-struct User<'a> {
-    daemon: &'a Daemon,
-    home: TempDir,
-}
-
-impl<'a> User<'a> {
-    fn of(daemon: &'a Daemon) -> Self {
-        Self {
-            daemon,
-            home: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.daemon.command(arguments);
-        command
-            .env("XDG_CONFIG_HOME", self.home.path())
-            .env("THAW_STORAGE", self.daemon.storage())
-            .env_remove("THAW_API_KEY");
-        command
-    }
-
-    fn runs(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn with_key(&self, key: &str, arguments: &[&str]) -> Output {
-        let mut command = self.command(arguments);
-        command.env("THAW_API_KEY", key).output().unwrap()
-    }
-
-    /// Runs a command that reads a password from standard input.
-    fn given(&self, password: &str, arguments: &[&str]) -> Output {
-        let mut command = self.command(arguments);
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut running = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut stdin = running.stdin.take().unwrap();
-        writeln!(stdin, "{password}").unwrap();
-        drop(stdin);
-        running.wait_with_output().unwrap()
-    }
-}
-
-fn ok(done: &Output) -> String {
-    let (out, err) = (text(&done.stdout), text(&done.stderr));
-    assert!(done.status.success(), "{out}{err}");
-    out
-}
-
-fn fails(done: &Output, with: &str) {
-    let err = text(&done.stderr);
-    assert_eq!(done.status.code(), Some(125), "{err}");
-    assert!(err.contains(with), "{err}");
-}
 
 #[test]
 fn authentication_is_turned_on_used_and_turned_off_while_the_daemon_runs() {

@@ -13,6 +13,7 @@ mod clones;
 mod doctor;
 mod end_to_end;
 mod faults;
+mod function_commands;
 mod functions;
 mod image_config;
 mod init;

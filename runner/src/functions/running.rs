@@ -12,7 +12,10 @@ use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
-    Answer, InvocationLog, InvokeError, Version, VersionSpec, clones::FunctionClone, desk::Seat,
+    Answer, InvocationLog, InvokeError, Version, VersionSpec,
+    clones::FunctionClone,
+    desk::Seat,
+    observe::{Ending, Observation},
     registry::Function,
 };
 use crate::clock::now_ms;
@@ -28,6 +31,8 @@ pub struct RunningInvocation {
     log: BytesMut,
     head: ResultHead,
     done: Option<(Invoked, ExecTimings)>,
+    /// None once its end was told.
+    seen: Option<Observation>,
 }
 
 /// What an event holds while it is served.
@@ -58,7 +63,13 @@ pub(crate) enum Piece {
 }
 
 impl RunningInvocation {
-    pub(super) fn new(handle: InvokeHandle, place: Place, start: Start) -> Self {
+    pub(super) fn new(
+        handle: InvokeHandle,
+        place: Place,
+        start: Start,
+        mut seen: Observation,
+    ) -> Self {
+        seen.started(start.kind);
         let vm_id = place.clone.as_ref().map(|clone| clone.lease.id.to_string());
         Self {
             handle,
@@ -68,6 +79,7 @@ impl RunningInvocation {
             log: BytesMut::new(),
             head: ResultHead::default(),
             done: None,
+            seen: Some(seen),
         }
     }
 
@@ -201,6 +213,7 @@ impl RunningInvocation {
         {
             self.place.version.clones.give_back(clone);
         }
+        self.tell(Ending::of(&invoked));
         let error = error_text(&invoked, &self.place.version.spec);
         self.keep_log(error, timings.exec, invoked.log_truncated);
         self.done = Some((invoked, timings));
@@ -208,8 +221,15 @@ impl RunningInvocation {
 
     fn failed(&mut self, error: ExecError) -> InvokeError {
         self.place.clone = None;
+        self.tell(Ending::Failed);
         self.keep_log(Some(error.to_string()), Duration::ZERO, false);
         error.into()
+    }
+
+    fn tell(&mut self, ending: Ending) {
+        if let Some(seen) = self.seen.take() {
+            seen.end(ending);
+        }
     }
 
     fn keep_log(&self, error: Option<String>, duration: Duration, truncated: bool) {

@@ -5,6 +5,7 @@ mod daemon;
 mod dockerd;
 pub(crate) mod function;
 mod prepared;
+pub(crate) mod user;
 mod web;
 
 use std::time::{Duration, Instant};
