@@ -12,7 +12,7 @@ use support::{
     function::{Answered, Function, files},
     host::{Host, Outcome as Ran},
 };
-use thaw_guest_protocol::{ExitStatus, FailureKind, FunctionKind, Outcome};
+use thaw_guest_protocol::{ExitStatus, FailureKind, FunctionKind, HttpHooks, Outcome};
 
 fn python(handler: &str) -> FunctionKind {
     FunctionKind::Python {
@@ -30,6 +30,20 @@ fn command(argv: &[&str]) -> FunctionKind {
     FunctionKind::Command {
         argv: argv.iter().map(|&word| word.into()).collect(),
     }
+}
+
+fn server(port: u16) -> FunctionKind {
+    FunctionKind::Http {
+        argv: vec!["python3".into(), "server.py".into()],
+        port,
+        hooks: HttpHooks::default(),
+    }
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 async fn loaded(kind: FunctionKind, name: &str, source: &str) -> Function {
@@ -466,13 +480,7 @@ async fn a_server_is_loaded_once_it_listens_and_is_given_requests_as_they_are() 
         \x20       self.send_response(201); self.end_headers(); self.wfile.write(body[::-1])\n\
         \x20   def log_message(self, *words): print('request', flush=True)\n\
         http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n";
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let argv = vec!["python3".into(), "server.py".into()];
-    let function = loaded(FunctionKind::Http { argv, port }, "server.py", source).await;
+    let function = loaded(server(free_port()), "server.py", source).await;
     for _ in 0..2 {
         let request = b"POST / HTTP/1.0\r\ncontent-length: 3\r\n\r\nabc";
         let answered = function.invoke_bytes(request).await.unwrap();
@@ -481,8 +489,76 @@ async fn a_server_is_loaded_once_it_listens_and_is_given_requests_as_they_are() 
         assert!(text.ends_with("\r\n\r\ncba"), "{text}");
         assert_eq!(answered.log(), "request\n");
     }
-    let argv = vec!["python3".into(), "server.py".into()];
-    let kind = FunctionKind::Http { argv, port: 9 };
-    let ran = refused(kind, "server.py", "raise SystemExit(7)\n").await;
+    let ran = refused(server(9), "server.py", "raise SystemExit(7)\n").await;
     assert_eq!(ran.exit.status, ExitStatus::Exited(7));
+}
+
+/// A server that says which hooks it was asked for, and which requests.
+const HOOKED: &str = "import http.server, os\n\
+    seen = []\n\
+    class Handler(http.server.BaseHTTPRequestHandler):\n\
+    \x20   def do_POST(self):\n\
+    \x20       body = self.rfile.read(int(self.headers['content-length']))\n\
+    \x20       seen.append((self.headers['x-thaw-hook'], self.path))\n\
+    \x20       if self.path == '/exit': os._exit(3)\n\
+    \x20       self.send_response(500 if self.path == '/wrong' else 200); self.end_headers()\n\
+    \x20       self.wfile.write(repr((seen, len(body))).encode())\n\
+    \x20   def log_message(self, *words): pass\n\
+    http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n";
+
+fn hooked(before_snapshot: Option<&str>, after_restore: Option<&str>) -> FunctionKind {
+    FunctionKind::Http {
+        argv: vec!["python3".into(), "server.py".into()],
+        port: free_port(),
+        hooks: HttpHooks {
+            before_snapshot: before_snapshot.map(Into::into),
+            after_restore: after_restore.map(Into::into),
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_asked_to_put_itself_right_before_the_freeze_and_after_a_thaw() {
+    let kind = hooked(Some("/close"), Some("/open?again"));
+    let function = loaded(kind, "server.py", HOOKED).await;
+    // More than one frame, of which the first comes while the hook is asked for.
+    let mut request = b"POST /event HTTP/1.0\r\ncontent-length: 500000\r\n\r\n".to_vec();
+    request.resize(request.len() + 500_000, 7);
+    let before = "('before_snapshot', '/close'), ";
+    let after = "('after_restore', '/open?again'), ";
+    let event = "(None, '/event')";
+    let thawed = function.invoke_bytes_thawed(&request).await.unwrap();
+    let text = String::from_utf8_lossy(&thawed.result).into_owned();
+    let expected = format!("\r\n\r\n([{before}{after}{event}], 500000)");
+    assert!(text.ends_with(&expected), "{text}");
+    // It was not thawed again.
+    let again = function.invoke_bytes(&request).await.unwrap();
+    let text = String::from_utf8_lossy(&again.result).into_owned();
+    let expected = format!("([{before}{after}{event}, {event}], 500000)");
+    assert!(text.ends_with(&expected), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_whose_hook_goes_wrong_is_not_frozen_and_gets_no_request() {
+    let ran = refused(hooked(Some("/wrong"), None), "server.py", HOOKED).await;
+    assert_eq!(
+        ran.err(),
+        "before_snapshot (POST /wrong): it answered with status 500\n"
+    );
+    let ran = refused(hooked(Some("/exit"), None), "server.py", HOOKED).await;
+    assert_eq!(ran.exit.status, ExitStatus::Exited(3), "{ran:?}");
+
+    let request = b"POST /event HTTP/1.0\r\ncontent-length: 0\r\n\r\n";
+    let function = loaded(hooked(None, Some("/wrong")), "server.py", HOOKED).await;
+    let thawed = function.invoke_bytes_thawed(request).await.unwrap();
+    assert_eq!(thawed.outcome(), Outcome::RestoreFailed);
+    assert_eq!(
+        (thawed.result.as_slice(), thawed.log()),
+        (
+            &[][..],
+            "after_restore (POST /wrong): it answered with status 500\n"
+        )
+    );
+    let refused = function.invoke_bytes(request).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::BadRequest);
 }

@@ -11,6 +11,7 @@ fn connections_are_opened_anew_and_a_clone_without_memory_is_not_used_again() {
     let daemon = Daemon::with_python(&[]);
     each_clone_opens_a_connection_of_its_own(&daemon);
     a_kill_for_want_of_memory_ends_the_clone_and_nothing_else(&daemon);
+    a_server_puts_itself_right_in_each_clone(&daemon);
 }
 
 fn each_clone_opens_a_connection_of_its_own(daemon: &Daemon) {
@@ -43,6 +44,46 @@ fn each_clone_opens_a_connection_of_its_own(daemon: &Daemon) {
         "two clones share a connection"
     );
     daemon.says(&["fn", "rm", "talk"]);
+}
+
+fn a_server_puts_itself_right_in_each_clone(daemon: &Daemon) {
+    let source = "import http.server, random\n\
+        random.seed(1)\n\
+        class Handler(http.server.BaseHTTPRequestHandler):\n\
+        \x20   def do_GET(self):\n\
+        \x20       self.answer(f'{self.headers[\"x-thaw-hook\"]} {random.getrandbits(64)}')\n\
+        \x20   def do_POST(self):\n\
+        \x20       if self.headers['x-thaw-hook'] != 'after_restore': return self.send_error(403)\n\
+        \x20       random.seed()\n\
+        \x20       self.answer('')\n\
+        \x20   def answer(self, text):\n\
+        \x20       self.send_response(200); self.end_headers(); self.wfile.write(text.encode())\n\
+        http.server.HTTPServer(('127.0.0.1', 8080), Handler).serve_forever()\n";
+    let folder = code("server.py", source);
+    let server = ["--port", "8080", "--", "python3", "server.py"];
+    let mut more = vec!["--before-snapshot", "/refused"];
+    more.extend(server);
+    let done = deploy(daemon, "hooked", folder.path(), &more);
+    let told = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(125), "{told}");
+    assert!(
+        told.contains("before_snapshot (POST /refused): it answered with status 403"),
+        "{told}"
+    );
+    let mut more = vec!["--after-restore", "/seed"];
+    more.extend(server);
+    let done = deploy(daemon, "hooked", folder.path(), &more);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let draw = || {
+        let (status, body) = daemon.http("GET", "/v1/functions/hooked/http/", 0, b"");
+        assert_eq!(status, 200, "{body}");
+        assert!(body.starts_with("None "), "{body}");
+        body
+    };
+    assert_ne!(draw(), draw(), "two clones drew the same");
+    let (status, body) = daemon.http("POST", "/v1/functions/hooked/http/seed", 0, b"");
+    assert_eq!(status, 403, "{body}");
+    daemon.says(&["fn", "rm", "hooked"]);
 }
 
 fn a_kill_for_want_of_memory_ends_the_clone_and_nothing_else(daemon: &Daemon) {

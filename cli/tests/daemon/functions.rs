@@ -113,9 +113,13 @@ fn a_command_and_a_server_take_events_and_requests(daemon: &Daemon) {
     assert_eq!(daemon.says(&words), "HELLO\n");
 
     let folder = example("http");
-    let more = ["--port", "8080", "--", "python3", "server.py"];
+    let more = ["--network", "--port", "8080", "--", "python3", "server.py"];
     let done = deploy(daemon, "site", folder.as_ref(), &more);
-    assert!(done.status.success(), "{}", text(&done.stderr));
+    let told = text(&done.stderr);
+    assert!(done.status.success(), "{told}");
+    assert!(told.contains("there are no networks yet"), "{told}");
+    let inspected = json(&daemon.says(&["fn", "inspect", "site"]));
+    assert_eq!(inspected["newest"]["warnings"].as_array().unwrap().len(), 1);
     let (status, body) = daemon.http("GET", "/v1/functions/site/http/some/page?x=1", 0, b"");
     assert_eq!(
         (status, body.as_str()),
