@@ -66,7 +66,12 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, ApiError
     let (figures, pools) = (node.figures().await, node.pools().await);
     let text = app
         .metrics
-        .render(&figures, &pools, app.runner.vm_count())
+        .render(
+            &figures,
+            &pools,
+            app.runner.vm_count(),
+            &app.functions.standing(),
+        )
         .map_err(|error| ApiError::of(ErrorCode::Internal, &error))?;
     Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
 }

@@ -168,6 +168,10 @@ pub(crate) fn routes() -> Routes {
             "/2015-03-31/functions/{name}/invocations",
             post(functions::aws_invoke),
         )
+        .route(
+            "/2021-11-15/functions/{name}/response-streaming-invocations",
+            post(functions::aws_invoke_with_response_stream),
+        )
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

@@ -21,7 +21,7 @@ pub(crate) struct Parts {
     pub(crate) auth: Auth,
     /// Whether other machines can reach the service, so that it must not serve while authentication is off.
     pub(crate) exposed: bool,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) gate: Gate,
     pub(crate) spool: Spool,
     /// Places for files as JSON that are larger than other JSON bodies may be, [`LARGE_BODIES`] at once: each takes a
@@ -38,12 +38,15 @@ impl App {
     ) -> Result<Self, OpenError> {
         let spool =
             Spool::open(&config.uploads, config.max_upload_bytes).map_err(OpenError::Uploads)?;
+        let metrics = Arc::new(Metrics::new().map_err(OpenError::Metrics)?);
+        let counted = Arc::clone(&metrics);
+        functions.observe(move |observed| counted.function(observed));
         Ok(Self(Arc::new(Parts {
             runner,
             functions,
             auth,
             exposed: config.exposed,
-            metrics: Metrics::new().map_err(OpenError::Metrics)?,
+            metrics,
             gate: Gate::new(config.allowed_hosts, config.allow_any_address),
             spool,
             large_bodies: Semaphore::new(LARGE_BODIES),

@@ -12,7 +12,7 @@ use support::{
     function::{Answered, Function, files},
     host::{Host, Outcome as Ran},
 };
-use thaw_guest_protocol::{ExitStatus, FailureKind, FunctionKind, Outcome};
+use thaw_guest_protocol::{ExitStatus, FailureKind, FunctionKind, HttpHooks, Outcome};
 
 fn python(handler: &str) -> FunctionKind {
     FunctionKind::Python {
@@ -30,6 +30,20 @@ fn command(argv: &[&str]) -> FunctionKind {
     FunctionKind::Command {
         argv: argv.iter().map(|&word| word.into()).collect(),
     }
+}
+
+fn server(port: u16) -> FunctionKind {
+    FunctionKind::Http {
+        argv: vec!["python3".into(), "server.py".into()],
+        port,
+        hooks: HttpHooks::default(),
+    }
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 async fn loaded(kind: FunctionKind, name: &str, source: &str) -> Function {
@@ -231,18 +245,45 @@ async fn what_a_generator_or_a_command_yields_is_seen_before_the_end() {
     let path = seen.to_str().unwrap();
     // Each goes on once its first piece has been seen.
     let source = format!(
-        "import os, time\n\
+        "import asyncio, os, time\n\
         def handle(event, context):\n\
         \x20   yield {{'first': event}}\n\
         \x20   while event and not os.path.exists('{path}'): time.sleep(0.01)\n\
-        \x20   yield 'then'\n"
+        \x20   yield 'then'\n\
+        async def generate(event, context):\n\
+        \x20   yield {{'first': event}}\n\
+        \x20   while event and not os.path.exists('{path}'): await asyncio.sleep(0.01)\n\
+        \x20   yield 'then'\n\
+        async def hand_on(event, context):\n\
+        \x20   return generate(event, context)\n"
     );
-    let python = loaded(python("app.handle"), "app.py", &source).await;
+    let generator = loaded(python("app.handle"), "app.py", &source).await;
+    let generating = loaded(python("app.generate"), "app.py", &source).await;
+    let handing_on = loaded(python("app.hand_on"), "app.py", &source).await;
+    // As JSON.stringify writes it, with the space that python puts in.
+    let source = format!(
+        "const fs = require('fs'), {{ setTimeout: wait }} = require('timers/promises');\n\
+        exports.handle = async function* (event) {{\n\
+        \x20 yield Buffer.from('{{\"first\": ' + event + '}}\\n');\n\
+        \x20 while (event && !fs.existsSync('{path}')) await wait(10);\n\
+        \x20 yield 'then';\n\
+        }};\n\
+        exports.stream = (event) => require('stream').Readable.from(exports.handle(event));\n"
+    );
+    let node_generator = loaded(node("app.handle"), "app.js", &source).await;
+    let node_stream = loaded(node("app.stream"), "app.js", &source).await;
     let source = format!(
         "#!/bin/sh\necho '{{\"first\": 1}}'; until [ -e {path} ]; do :; done; printf then\n"
     );
     let command = loaded(command(&["./run"]), "run", &source).await;
-    for function in [&python, &command] {
+    for function in [
+        &generator,
+        &generating,
+        &handing_on,
+        &node_generator,
+        &node_stream,
+        &command,
+    ] {
         let mut pieces = Vec::new();
         let mut see = |piece: &[u8]| {
             pieces.push(piece.to_vec());
@@ -254,10 +295,50 @@ async fn what_a_generator_or_a_command_yields_is_seen_before_the_end() {
         assert_eq!(pieces.len(), 2, "{pieces:?}");
         std::fs::remove_file(&seen).unwrap();
     }
-    // Whoever does not ask for pieces gets the whole.
-    let whole = python.invoke("0").await.unwrap();
-    assert_eq!(whole.result, b"{\"first\": 0}\nthen");
-    assert_eq!(whole.content_type.as_deref(), Some("application/x-ndjson"));
+    // Whoever does not ask for pieces gets the whole, which is of the kind of its first piece.
+    for (function, kind) in [
+        (&generator, "application/x-ndjson"),
+        (&generating, "application/x-ndjson"),
+        (&node_generator, "application/octet-stream"),
+    ] {
+        let whole = function.invoke("0").await.unwrap();
+        assert_eq!(whole.result, b"{\"first\": 0}\nthen");
+        assert_eq!(whole.content_type.as_deref(), Some(kind));
+    }
+}
+
+#[tokio::test]
+async fn a_generator_that_raises_or_yields_too_much_is_told_and_goes_on_serving() {
+    let source = "async def handle(event, context):\n\
+        \x20   yield 'first'\n\
+        \x20   if event == 'raise': raise KeyError('what')\n\
+        \x20   while event == 'large': yield b'x' * 100000\n";
+    let python = loaded(python("app.handle"), "app.py", source).await;
+    let source = "exports.handle = function* (event) {\n\
+        \x20 yield 'first';\n\
+        \x20 if (event === 'raise') throw new RangeError('what');\n\
+        \x20 if (event === 'aside') { setImmediate(() => { throw new RangeError('what'); }); yield new Promise(() => {}); }\n\
+        \x20 while (event === 'large') yield Buffer.alloc(100000);\n\
+        };\n";
+    let node = loaded(node("app.handle"), "app.js", source).await;
+    for (function, event, kind) in [
+        (&python, "raise", "KeyError"),
+        (&node, "raise", "RangeError"),
+        (&node, "aside", "RangeError"),
+        (&python, "large", "Function.ResponseSizeTooLarge"),
+        (&node, "large", "Function.ResponseSizeTooLarge"),
+    ] {
+        let event = format!("{event:?}");
+        let answered = function.invoke(&event).await.unwrap();
+        assert_eq!(answered.outcome(), Outcome::Raised, "{event}: {answered:?}");
+        assert_eq!(json(&answered)["errorType"], kind, "{event}");
+        // Once a piece has gone out the error has no place in the result.
+        let broken = function.invoke_in_pieces(&event, &mut |_| {}).await;
+        let broken = broken.unwrap();
+        assert_eq!(broken.outcome(), Outcome::Raised, "{event}: {broken:?}");
+        assert!(broken.result.starts_with(b"first"), "{event}");
+        assert_eq!(function.invoke("1").await.unwrap().result, b"first");
+    }
 }
 
 #[tokio::test]
@@ -399,13 +480,7 @@ async fn a_server_is_loaded_once_it_listens_and_is_given_requests_as_they_are() 
         \x20       self.send_response(201); self.end_headers(); self.wfile.write(body[::-1])\n\
         \x20   def log_message(self, *words): print('request', flush=True)\n\
         http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n";
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let argv = vec!["python3".into(), "server.py".into()];
-    let function = loaded(FunctionKind::Http { argv, port }, "server.py", source).await;
+    let function = loaded(server(free_port()), "server.py", source).await;
     for _ in 0..2 {
         let request = b"POST / HTTP/1.0\r\ncontent-length: 3\r\n\r\nabc";
         let answered = function.invoke_bytes(request).await.unwrap();
@@ -414,8 +489,76 @@ async fn a_server_is_loaded_once_it_listens_and_is_given_requests_as_they_are() 
         assert!(text.ends_with("\r\n\r\ncba"), "{text}");
         assert_eq!(answered.log(), "request\n");
     }
-    let argv = vec!["python3".into(), "server.py".into()];
-    let kind = FunctionKind::Http { argv, port: 9 };
-    let ran = refused(kind, "server.py", "raise SystemExit(7)\n").await;
+    let ran = refused(server(9), "server.py", "raise SystemExit(7)\n").await;
     assert_eq!(ran.exit.status, ExitStatus::Exited(7));
+}
+
+/// A server that says which hooks it was asked for, and which requests.
+const HOOKED: &str = "import http.server, os\n\
+    seen = []\n\
+    class Handler(http.server.BaseHTTPRequestHandler):\n\
+    \x20   def do_POST(self):\n\
+    \x20       body = self.rfile.read(int(self.headers['content-length']))\n\
+    \x20       seen.append((self.headers['x-thaw-hook'], self.path))\n\
+    \x20       if self.path == '/exit': os._exit(3)\n\
+    \x20       self.send_response(500 if self.path == '/wrong' else 200); self.end_headers()\n\
+    \x20       self.wfile.write(repr((seen, len(body))).encode())\n\
+    \x20   def log_message(self, *words): pass\n\
+    http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n";
+
+fn hooked(before_snapshot: Option<&str>, after_restore: Option<&str>) -> FunctionKind {
+    FunctionKind::Http {
+        argv: vec!["python3".into(), "server.py".into()],
+        port: free_port(),
+        hooks: HttpHooks {
+            before_snapshot: before_snapshot.map(Into::into),
+            after_restore: after_restore.map(Into::into),
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_asked_to_put_itself_right_before_the_freeze_and_after_a_thaw() {
+    let kind = hooked(Some("/close"), Some("/open?again"));
+    let function = loaded(kind, "server.py", HOOKED).await;
+    // More than one frame, of which the first comes while the hook is asked for.
+    let mut request = b"POST /event HTTP/1.0\r\ncontent-length: 500000\r\n\r\n".to_vec();
+    request.resize(request.len() + 500_000, 7);
+    let before = "('before_snapshot', '/close'), ";
+    let after = "('after_restore', '/open?again'), ";
+    let event = "(None, '/event')";
+    let thawed = function.invoke_bytes_thawed(&request).await.unwrap();
+    let text = String::from_utf8_lossy(&thawed.result).into_owned();
+    let expected = format!("\r\n\r\n([{before}{after}{event}], 500000)");
+    assert!(text.ends_with(&expected), "{text}");
+    // It was not thawed again.
+    let again = function.invoke_bytes(&request).await.unwrap();
+    let text = String::from_utf8_lossy(&again.result).into_owned();
+    let expected = format!("([{before}{after}{event}, {event}], 500000)");
+    assert!(text.ends_with(&expected), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_whose_hook_goes_wrong_is_not_frozen_and_gets_no_request() {
+    let ran = refused(hooked(Some("/wrong"), None), "server.py", HOOKED).await;
+    assert_eq!(
+        ran.err(),
+        "before_snapshot (POST /wrong): it answered with status 500\n"
+    );
+    let ran = refused(hooked(Some("/exit"), None), "server.py", HOOKED).await;
+    assert_eq!(ran.exit.status, ExitStatus::Exited(3), "{ran:?}");
+
+    let request = b"POST /event HTTP/1.0\r\ncontent-length: 0\r\n\r\n";
+    let function = loaded(hooked(None, Some("/wrong")), "server.py", HOOKED).await;
+    let thawed = function.invoke_bytes_thawed(request).await.unwrap();
+    assert_eq!(thawed.outcome(), Outcome::RestoreFailed);
+    assert_eq!(
+        (thawed.result.as_slice(), thawed.log()),
+        (
+            &[][..],
+            "after_restore (POST /wrong): it answered with status 500\n"
+        )
+    );
+    let refused = function.invoke_bytes(request).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::BadRequest);
 }

@@ -122,6 +122,7 @@ fn spec() -> VersionSpec {
         max_warm: 2,
         idle: Duration::from_secs(60),
         reuse: 1,
+        network_wanted: false,
     }
 }
 

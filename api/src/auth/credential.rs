@@ -3,7 +3,7 @@
 //! The first of these that is there counts, and no other is tried when it is wrong:
 //!
 //! 1. `Authorization: Bearer KEY`; other schemes are somebody else's and looked past;
-//! 2. on AWS Lambda's Invoke, `Authorization: AWS4-HMAC-SHA256 Credential=KEY/…`; its signature is not checked;
+//! 2. on the paths of AWS Lambda's API, `Authorization: AWS4-HMAC-SHA256 Credential=KEY/…`; its signature is not checked;
 //! 3. on WebSockets, which browsers can't give headers, the subprotocol `bandsox.auth.BASE64URL(KEY OR TOKEN)`;
 //! 4. on WebSockets, `?token=` with a key or a session's token; what is neither is left to whom it is meant for;
 //! 5. a session's cookie.
@@ -15,11 +15,10 @@ use super::{
     cookie,
     secret::{ApiKey, KeyHash},
 };
+use crate::functions::is_aws_path;
 
 /// A WebSocket's subprotocol that carries a credential begins so.
 const AUTH_PROTOCOL: &str = "bandsox.auth.";
-/// Where AWS's signature carries a key.
-const AWS_PATH: &str = "/2015-03-31/";
 /// No credential in a query or subprotocol is longer, in bytes.
 const LONGEST: usize = 1024;
 
@@ -75,7 +74,7 @@ pub(crate) fn presented(uri: &Uri, headers: &HeaderMap) -> Option<Presented> {
     if let Some(found) = bearer(headers) {
         return Some(of(Source::Header)(found));
     }
-    if uri.path().starts_with(AWS_PATH)
+    if is_aws_path(uri.path())
         && let Some(found) = aws_key(headers)
     {
         return Some(of(Source::Header)(found));
@@ -252,12 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn the_access_key_of_a_signature_counts_on_the_route_of_aws_only() {
+    fn the_access_key_of_a_signature_counts_on_the_routes_of_aws_only() {
         let value = "AWS4-HMAC-SHA256 Credential=thaw_1/20250101/eu-west-1/lambda/aws4_request, \
                      SignedHeaders=host, Signature=00";
         let signed = [("authorization", value)];
         let uri = "/2015-03-31/functions/f/invocations";
         let shown = Some((key_credential("thaw_1"), Source::Header));
+        assert_eq!(found(uri, &signed), shown);
+        let uri = "/2021-11-15/functions/f/response-streaming-invocations";
         assert_eq!(found(uri, &signed), shown);
         assert_eq!(found("/v1/exec", &signed), None);
         assert_eq!(

@@ -163,6 +163,7 @@ pub(crate) const TABLE: &[Row] = &[
     row(EVERY,    "/v1/functions/{name}/http/", INVOKE),
     row(EVERY,    "/v1/functions/{name}/http/{*path}", INVOKE),
     row("POST",   "/2015-03-31/functions/{name}/invocations", INVOKE),
+    row("POST",   "/2021-11-15/functions/{name}/response-streaming-invocations", INVOKE),
     // The server itself.
     row("GET",    "/healthz", OPEN),
     row("GET",    "/readyz", OPEN),

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use thaw_api_types::{
-    DeployFunctionRequest, FunctionAlias, FunctionInfo, FunctionKind, FunctionLastError,
-    FunctionLog, FunctionVersion,
+    DeployFunctionRequest, FunctionAlias, FunctionHooks, FunctionInfo, FunctionKind,
+    FunctionLastError, FunctionLog, FunctionVersion,
 };
 use thaw_runner::{
     functions::{self, BadName, Deploy, FunctionName, Route, VersionSpec},
@@ -16,6 +16,8 @@ use crate::convert;
 
 /// Where a server listens when a request does not say.
 const DEFAULT_PORT: u16 = 8080;
+/// Told of a function that was to have a network.
+const NO_NETWORK: &str = "there are no networks yet: the function's VMs are made without one";
 const DEFAULT_TIMEOUT_MS: u64 = 30_000;
 const DEFAULT_INIT_TIMEOUT_MS: u64 = 60_000;
 const DEFAULT_CONCURRENCY: u32 = 10;
@@ -44,6 +46,7 @@ pub(super) fn deploy(
         FunctionKind::Http => protocol::FunctionKind::Http {
             argv,
             port: request.port.unwrap_or(DEFAULT_PORT),
+            hooks: request.hooks.map(hooks).unwrap_or_default(),
         },
     };
     let ms = |given: Option<u64>, default| Duration::from_millis(given.unwrap_or(default));
@@ -63,6 +66,7 @@ pub(super) fn deploy(
             max_warm,
             idle: ms(request.idle_ms, DEFAULT_IDLE_MS),
             reuse: request.reuse.unwrap_or(1),
+            network_wanted: request.network,
         },
         code,
     })
@@ -88,6 +92,7 @@ pub(super) fn function(info: functions::FunctionInfo) -> FunctionInfo {
 
 pub(super) fn version(version: &functions::Version) -> FunctionVersion {
     let spec = &version.spec;
+    let mut told_hooks = None;
     let (kind, handler, command, port) = match &spec.kind {
         protocol::FunctionKind::Python { handler } => {
             (FunctionKind::Python, Some(handler), None, None)
@@ -98,7 +103,11 @@ pub(super) fn version(version: &functions::Version) -> FunctionVersion {
             let argv = (!argv.is_empty()).then_some(argv);
             (FunctionKind::Lambda, handler.as_ref(), argv, None)
         }
-        protocol::FunctionKind::Http { argv, port } => {
+        protocol::FunctionKind::Http { argv, port, hooks } => {
+            told_hooks = (!hooks.is_empty()).then(|| FunctionHooks {
+                before_snapshot: hooks.before_snapshot.clone(),
+                after_restore: hooks.after_restore.clone(),
+            });
             (FunctionKind::Http, None, Some(argv), Some(*port))
         }
     };
@@ -108,6 +117,7 @@ pub(super) fn version(version: &functions::Version) -> FunctionVersion {
         handler: handler.cloned(),
         command: command.cloned(),
         port,
+        hooks: told_hooks,
         image: spec.image.clone(),
         env: spec.env.iter().map(|(name, _)| name.clone()).collect(),
         vcpus: spec.shape.vcpus,
@@ -125,6 +135,18 @@ pub(super) fn version(version: &functions::Version) -> FunctionVersion {
         code_bytes: version.code_bytes,
         template: version.template().to_string(),
         created_at_ms: version.created_at_ms,
+        warnings: spec
+            .network_wanted
+            .then(|| NO_NETWORK.to_owned())
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn hooks(hooks: FunctionHooks) -> protocol::HttpHooks {
+    protocol::HttpHooks {
+        before_snapshot: hooks.before_snapshot,
+        after_restore: hooks.after_restore,
     }
 }
 

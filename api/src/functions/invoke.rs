@@ -50,8 +50,8 @@ pub(super) fn turn_of(identity: Option<&Identity>) -> String {
 /// describes it (`errorType`, `errorMessage`, `stackTrace`). A caller that hangs up ends the function in the middle of its
 /// event.
 ///
-/// With `mode=stream` the answer comes in pieces as the function makes them: what a `command` writes, what a python generator
-/// yields, and a `lambda` runtime's streaming response. One that goes wrong after its first piece is cut off: the connection
+/// With `mode=stream` the answer comes in pieces as the function makes them: what a `command` writes, what a generator of
+/// python or node yields, and a `lambda` runtime's streaming response. One that goes wrong after its first piece is cut off: the connection
 /// ends without the body's end, and the log says why.
 #[utoipa::path(
     post,

@@ -14,7 +14,10 @@ use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use thaw_api_types::{ErrorBody, ErrorCode, invoke_headers as names};
-use thaw_runner::functions::{Invocation, Way};
+use thaw_runner::{
+    functions::{Invocation, Way},
+    node::vmm::protocol::HOOK_HEADER,
+};
 
 use super::{
     invoke::{START_WITHIN, start, turn_of},
@@ -44,7 +47,7 @@ pub(crate) struct Target {
 /// Send a request to a function of kind http
 ///
 /// Any method. The function sees the path after `/http`, the query, the headers and the body as they are, but for
-/// `Authorization` and `Cookie`; `Set-Cookie` of its answer is left out. The header `x-thaw-qualifier` names a
+/// `Authorization`, `Cookie` and `x-thaw-hook`; `Set-Cookie` of its answer is left out. The header `x-thaw-qualifier` names a
 /// version or an alias. Both bodies are streamed.
 #[utoipa::path(
     get,
@@ -127,7 +130,11 @@ fn inward(request: Request, path: &str, query: Option<&str>) -> Result<Request, 
         )
     })?;
     parts.version = axum::http::Version::HTTP_11;
-    strip(&mut parts.headers, &[header::AUTHORIZATION, header::COOKIE]);
+    let hook = HeaderName::from_static(HOOK_HEADER);
+    strip(
+        &mut parts.headers,
+        &[header::AUTHORIZATION, header::COOKIE, hook],
+    );
     parts
         .headers
         .insert(header::HOST, HeaderValue::from_static("localhost"));

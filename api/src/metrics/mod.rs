@@ -1,8 +1,9 @@
 //! What is counted and measured.
 //!
 //! No label's values can be made up by a caller: routes, methods, codes and outcomes are fixed sets, and
-//! templates are those that exist.
+//! templates and functions are those that exist, of functions a few hundred at most.
 
+mod functions;
 mod gauges;
 
 use prometheus::{
@@ -10,9 +11,13 @@ use prometheus::{
     process_collector::ProcessCollector,
 };
 use thaw_api_types::{ErrorCode, StartKind, TimingsUs};
-use thaw_runner::node::{NodeFigures, PoolInfo};
+use thaw_runner::{
+    functions::{FunctionStanding, Observed},
+    node::{NodeFigures, PoolInfo},
+};
 
 use crate::exec::Outcome;
+use functions::FunctionMetrics;
 use gauges::Gauges;
 
 /// From 50 us, the order of the daemon's own part, to two minutes, that of a bake.
@@ -30,6 +35,7 @@ pub(crate) struct Metrics {
     stages: HistogramVec,
     http: IntCounterVec,
     gauges: Gauges,
+    functions: FunctionMetrics,
 }
 
 impl Metrics {
@@ -63,6 +69,7 @@ impl Metrics {
         registry.register(Box::new(stages.clone()))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let gauges = Gauges::new(&registry)?;
+        let functions = FunctionMetrics::new(&registry)?;
         Ok(Self {
             registry,
             execs,
@@ -70,20 +77,19 @@ impl Metrics {
             stages,
             http,
             gauges,
+            functions,
         })
     }
 
     pub(crate) fn exec(&self, outcome: Outcome, start: Option<StartKind>) {
-        let start = match start {
-            Some(StartKind::Parked) => "parked",
-            Some(StartKind::Restored) => "restored",
-            Some(StartKind::Cold) => "cold",
-            Some(StartKind::Reused) => "reused",
-            None => "none",
-        };
         self.execs
-            .with_label_values(&[outcome.as_str(), start])
+            .with_label_values(&[outcome.as_str(), start_word(start)])
             .inc();
+    }
+
+    /// Counts an event that is over.
+    pub(crate) fn function(&self, observed: &Observed<'_>) {
+        self.functions.observe(observed);
     }
 
     pub(crate) fn exec_error(&self, code: ErrorCode) {
@@ -118,8 +124,23 @@ impl Metrics {
         figures: &NodeFigures,
         pools: &[PoolInfo],
         vms: usize,
+        standing: &[FunctionStanding],
     ) -> Result<String, prometheus::Error> {
         self.gauges.set(figures, pools, vms);
+        self.functions.set(standing, pools);
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// All that [`start_word`] says.
+const STARTS: [&str; 5] = ["parked", "restored", "cold", "reused", "none"];
+
+fn start_word(start: Option<StartKind>) -> &'static str {
+    match start {
+        Some(StartKind::Parked) => "parked",
+        Some(StartKind::Restored) => "restored",
+        Some(StartKind::Cold) => "cold",
+        Some(StartKind::Reused) => "reused",
+        None => "none",
     }
 }

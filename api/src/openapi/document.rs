@@ -27,6 +27,7 @@ use crate::{
         functions::put_alias, functions::roll_back_alias, functions::remove_alias,
         functions::events, functions::event, functions::retry_event, functions::remove_event,
         functions::logs, functions::invoke, functions::http, functions::aws_invoke,
+        functions::aws_invoke_with_response_stream,
         http::login, http::logout, http::session,
         http::list, http::create, http::revoke, http::audit,
         vms::list, vms::create, vms::find, vms::change, vms::remove, vms::exec,

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
-use crate::world::{Answer, World};
+use crate::world::{Answer, World, sum_of};
 
 fn zipped(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
@@ -182,5 +182,59 @@ async fn a_piece_of_an_answer_is_seen_before_its_end_and_errors_are_told_as_ever
     if let Ok(broken) = invoke(&world, "?mode=stream", "break").send().await {
         broken.bytes().await.unwrap_err();
     }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn events_are_counted_by_function_start_and_end_until_it_is_removed() {
+    let world = World::new().await;
+    let settings = json!({ "concurrency": 1, "queue": 0, "reuse": 100 });
+    deployed(&world, "1", settings).await;
+    for event in ["x", "y", "raise", "end"] {
+        let answer = invoke(&world, "", event).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let dripping = invoke(&world, "?mode=stream", "drip").send().await.unwrap();
+    assert_eq!(invoke(&world, "", "x").send().await.unwrap().status(), 429);
+    let text = world.metrics().await;
+    assert_eq!(
+        sum_of(&text, &["thaw_function_running{function=\"f\"}"]),
+        1.0
+    );
+    drop(dripping);
+    world.nothing_is_leased().await;
+    let counted = |text: &str, outcome: &str| {
+        let outcome = format!("outcome=\"{outcome}\"");
+        let name = "thaw_function_invocations_total{function=\"f\"";
+        sum_of(text, &[name, &outcome])
+    };
+    // It is counted right after its clone was given back.
+    let text = loop {
+        let text = world.metrics().await;
+        if counted(&text, "abandoned") == 1.0 {
+            break text;
+        }
+    };
+    for (outcome, count) in [
+        ("returned", 2.0),
+        ("raised", 1.0),
+        ("ended", 1.0),
+        ("refused", 1.0),
+    ] {
+        assert_eq!(counted(&text, outcome), count, "{outcome}: {text}");
+    }
+    let reused = ["thaw_function_invocations_total", "start=\"reused\""];
+    assert_eq!(sum_of(&text, &reused), 3.0, "{text}");
+    assert_eq!(
+        sum_of(&text, &["thaw_function_seconds_count{function=\"f\"}"]),
+        4.0
+    );
+
+    assert_eq!(
+        world.call("DELETE", "/v1/functions/f", None).await.status,
+        204
+    );
+    let text = world.metrics().await;
+    assert!(!text.contains("function=\"f\""), "{text}");
     world.close().await;
 }

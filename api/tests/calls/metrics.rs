@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, sum_of};
 
 #[tokio::test]
 async fn the_node_says_how_its_clones_get_memory_and_why() {
@@ -33,16 +33,8 @@ async fn every_exec_is_counted_once_by_how_it_ended_and_how_it_started() {
     ] {
         assert_eq!(world.exec(json!({ "argv": argv })).await.status, status);
     }
-    let scraped = world.call("GET", "/metrics", None).await;
-    let text = scraped.body.as_str().unwrap().to_owned();
-    let value = |parts: &[&str]| -> f64 {
-        let lines = text
-            .lines()
-            .filter(|line| parts.iter().all(|part| line.contains(part)));
-        lines
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-            .sum()
-    };
+    let text = world.metrics().await;
+    let value = |parts: &[&str]| sum_of(&text, parts);
     for outcome in ["succeeded", "failed", "error"] {
         let label = format!("outcome=\"{outcome}\"");
         assert_eq!(

@@ -127,6 +127,12 @@ impl World {
         answer(request).await
     }
 
+    /// What Prometheus scrapes.
+    pub(crate) async fn metrics(&self) -> String {
+        let scraped = self.call("GET", "/metrics", None).await;
+        scraped.body.as_str().unwrap().to_owned()
+    }
+
     /// A request to be sent.
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = format!("http://{}{path}", self.address);
@@ -181,6 +187,14 @@ impl World {
         self.runner.shut_down().await;
         assert_eq!(self.engine.live(), []);
     }
+}
+
+/// The sum of the metrics whose lines have all of these parts.
+pub(crate) fn sum_of(metrics: &str, parts: &[&str]) -> f64 {
+    let has_all = |line: &&str| parts.iter().all(|part| line.contains(part));
+    let lines = metrics.lines().filter(has_all);
+    let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+    lines.map(value).sum()
 }
 
 /// The image that is there, and what is added.

@@ -83,6 +83,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/functions/f/invoke?qualifier={}"),
     ("GET", "/v1/functions/f/http/{}"),
     ("POST", "/2015-03-31/functions/{}/invocations"),
+    (
+        "POST",
+        "/2021-11-15/functions/{}/response-streaming-invocations",
+    ),
     ("DELETE", "/api/auth/keys/{}"),
     ("GET", "/api/vms?limit={}"),
     ("GET", "/api/vms?metadata_equals={}"),

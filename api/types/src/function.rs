@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Network, check, limits};
+use crate::{check, limits};
 
 /// How a function is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -93,9 +93,12 @@ pub struct DeployFunctionRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, default = 1)]
     pub reuse: Option<u32>,
-    /// What the VM can reach; only `none` so far.
+    /// Requests that a server of kind `http` is sent around the freeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<FunctionHooks>,
+    /// Ask for a network. There are none yet: its VMs are made without one, and `warnings` says so.
     #[serde(default)]
-    pub network: Network,
+    pub network: bool,
     /// The code as standard base64, in a JSON body: a zip, tar or tar.gz. A JSON body has at most 16 MiB, so code
     /// of more than 12 MiB comes in a form as the part `code`, which may have 50 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +126,8 @@ impl DeployFunctionRequest {
             max_warm: None,
             idle_ms: None,
             reuse: None,
-            network: Network::None,
+            hooks: None,
+            network: false,
             code_base64: None,
         }
     }
@@ -148,6 +152,10 @@ impl DeployFunctionRequest {
         if self.port.is_some() && self.kind != FunctionKind::Http {
             problems.push("port belongs to kind http".to_owned());
         }
+        if self.hooks.is_some() && self.kind != FunctionKind::Http {
+            let others = "hooks belong to kind http; python and node have functions of these names";
+            problems.push(others.to_owned());
+        }
         if let Some(idle_ms) = self.idle_ms {
             check::range(
                 "idle_ms",
@@ -159,6 +167,19 @@ impl DeployFunctionRequest {
         }
         problems
     }
+}
+
+/// Paths of a server that are sent a `POST` around the freeze, with the hook's name in the header `x-thaw-hook`, which
+/// no other request has. An answer other than 2xx is an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionHooks {
+    /// Before the freeze, once the server listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_snapshot: Option<String>,
+    /// In each clone, before its first request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_restore: Option<String>,
 }
 
 /// A function.
@@ -208,6 +229,9 @@ pub struct FunctionVersion {
     /// Where a server listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// What a server is sent around the freeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<FunctionHooks>,
     /// The image as it was named.
     pub image: String,
     /// The digest of the image that the name led to; the version stays with it.
@@ -243,6 +267,9 @@ pub struct FunctionVersion {
     pub template: String,
     /// When it was deployed, in milliseconds since 1970-01-01 UTC.
     pub created_at_ms: u64,
+    /// What was asked for and is not there.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// An alias.
@@ -457,8 +484,10 @@ mod tests {
         request.command = Some(vec!["./server".into()]);
         request.port = Some(80);
         assert_eq!(request.problems(), Vec::<String>::new());
+        request.hooks = Some(FunctionHooks::default());
+        assert_eq!(request.problems(), Vec::<String>::new());
         request.kind = FunctionKind::Command;
-        assert_eq!(request.problems().len(), 1);
+        assert_eq!(request.problems().len(), 2);
         let request = DeployFunctionRequest::new("f", "image", FunctionKind::Lambda);
         assert_eq!(request.problems(), Vec::<String>::new());
     }

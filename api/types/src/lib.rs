@@ -43,9 +43,9 @@ pub use exec::{
 pub use file::{FileInfo, FileKind, FileListing, MakeDirectoryRequest, MoveFileRequest};
 pub use function::{
     DeployFunctionRequest, FunctionAlias, FunctionEvent, FunctionEventList, FunctionEventQuery,
-    FunctionEventState, FunctionInfo, FunctionKind, FunctionLastError, FunctionList, FunctionLog,
-    FunctionLogList, FunctionLogQuery, FunctionVersion, FunctionVersionList, InvokeMode,
-    InvokeQuery, PutAliasRequest, QueuedFunctionEvent, invoke_headers,
+    FunctionEventState, FunctionHooks, FunctionInfo, FunctionKind, FunctionLastError, FunctionList,
+    FunctionLog, FunctionLogList, FunctionLogQuery, FunctionVersion, FunctionVersionList,
+    InvokeMode, InvokeQuery, PutAliasRequest, QueuedFunctionEvent, invoke_headers,
 };
 pub use image::{
     AddImageRequest, ImageConfig, ImageInfo, ImageList, RegistryAuth, UploadKind, UploadQuery,

@@ -7,7 +7,10 @@ use thaw_pool_manager::{
     BakeFunction, CodeStream, FunctionSpec, Node as _, NodeFunctions as _, TemplateFormat,
     TemplateInfo,
     image::ProgressSink,
-    vmm::{Shape, protocol::FunctionKind},
+    vmm::{
+        Shape,
+        protocol::{FunctionKind, HttpHooks},
+    },
 };
 
 use super::{Lab, first::sample, lab::Mode};
@@ -61,6 +64,7 @@ async fn bake(lab: &Lab, format: TemplateFormat, hold_mib: u32) -> Result<Templa
             kind: FunctionKind::Http {
                 argv: argv.to_vec(),
                 port: 8080,
+                hooks: HttpHooks::default(),
             },
             env: Vec::new(),
             init_timeout: Duration::from_secs(600),

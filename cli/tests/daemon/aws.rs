@@ -2,7 +2,11 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::support::{Daemon, text};
+use crate::support::{
+    Daemon, User,
+    function::{code, deploy},
+    ok, text,
+};
 
 /// A python with boto3, which `make setup-test` makes.
 const PYTHON: &str = concat!(
@@ -11,41 +15,77 @@ const PYTHON: &str = concat!(
 );
 /// The AWS CLI, which `make setup-test` installs too.
 const CLI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-venv/bin/aws");
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/daemon/aws.py");
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/daemon");
 
-#[test]
-fn unmodified_boto3_and_aws_cli_invoke_functions() {
+/// Runs one of the scripts; returns what it printed, and what it complained about.
+fn script(name: &str, daemon: &Daemon, words: &[&str]) -> (String, String) {
     assert!(
         Path::new(PYTHON).exists(),
         "{PYTHON} is missing; run `make setup-test`"
     );
+    let mut python = Command::new(PYTHON);
+    python.arg(format!("{SCRIPTS}/{name}")).arg(daemon.server());
+    let done = python.args(words).output().unwrap();
+    (text(&done.stdout), text(&done.stderr))
+}
+
+const DOUBLE: &str = "def handle(event, context):\n\
+    \x20   print('doubling', event['n'])\n\
+    \x20   return {'doubled': event['n'] + event['n'] * 1 if event['n'] != 'x' else event['n'] - 1}\n";
+
+#[test]
+fn unmodified_boto3_and_aws_cli_invoke_functions() {
     let daemon = Daemon::with_python(&[]);
-    let folder = tempfile::tempdir().unwrap();
-    let source = "def handle(event, context):\n\
-        \x20   print('doubling', event['n'])\n\
-        \x20   return {'doubled': event['n'] + event['n'] * 1 if event['n'] != 'x' else event['n'] - 1}\n";
-    fs::write(folder.path().join("app.py"), source).unwrap();
-    let code = folder.path().to_str().unwrap();
-    daemon.says(&[
-        "fn",
-        "deploy",
-        "double",
-        "--image",
-        "python",
-        "--handler",
-        "app.handle",
-        "--code",
-        code,
-    ]);
+    let folder = code("app.py", DOUBLE);
+    let more = ["--handler", "app.handle"];
+    let done = deploy(&daemon, "double", folder.path(), &more);
+    assert!(done.status.success(), "{}", text(&done.stderr));
     daemon.says(&["fn", "alias", "set", "double", "live", "1"]);
-    let done = Command::new(PYTHON)
-        .args([SCRIPT, daemon.server(), "double", "thaw_anything"])
-        .output()
-        .unwrap();
-    let (out, err) = (text(&done.stdout), text(&done.stderr));
+    let (out, err) = script("aws.py", &daemon, &["double", "thaw_anything"]);
     assert_eq!(out, "all as AWS has it\n", "{err}");
     the_cli_invokes(&daemon, folder.path());
+    an_answer_comes_in_pieces(&daemon);
     daemon.says(&["fn", "rm", "double"]);
+    with_authentication_the_access_key_decides(&daemon);
+}
+
+fn an_answer_comes_in_pieces(daemon: &Daemon) {
+    let source = "import os\n\
+        def handle(event, context):\n\
+        \x20   print('streaming', event)\n\
+        \x20   if event == 'raise': raise KeyError('what')\n\
+        \x20   if event == 'exit': os._exit(3)\n\
+        \x20   yield 'first'\n\
+        \x20   while event == 'endless': pass\n\
+        \x20   if event == 'late': raise KeyError('what')\n\
+        \x20   if event == 'large': yield bytes(range(256)) * 4096\n\
+        \x20   yield b'\\x00\\xff'\n";
+    let folder = code("app.py", source);
+    let more = ["--handler", "app.handle"];
+    let done = deploy(daemon, "pieces", folder.path(), &more);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let (out, err) = script("aws_stream.py", daemon, &["pieces", "thaw_anything"]);
+    assert_eq!(out, "piece by piece\n", "{err}");
+    daemon.says(&["fn", "rm", "pieces"]);
+}
+
+fn with_authentication_the_access_key_decides(daemon: &Daemon) {
+    let folder = code("app.py", DOUBLE);
+    let more = ["--handler", "app.handle"];
+    let done = deploy(daemon, "guarded", folder.path(), &more);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let user = User::of(daemon);
+    let init = ["auth", "init", "--password-stdin", "--save-key"];
+    ok(&user.given("correct horse battery", &init));
+    let key = |scope| {
+        let made = user.runs(&["key", "create", scope, "--scope", scope]);
+        ok(&made).trim().to_owned()
+    };
+    let (invoking, reading) = (key("invoke"), key("read"));
+    let (out, err) = script("aws_keys.py", daemon, &["guarded", &invoking, &reading]);
+    assert_eq!(out, "who may does, nobody else\n", "{err}");
+    ok(&user.runs(&["fn", "rm", "guarded"]));
+    ok(&user.runs(&["auth", "disable"]));
 }
 
 fn the_cli_invokes(daemon: &Daemon, folder: &Path) {

@@ -1,34 +1,14 @@
 //! Functions as a user deploys and invokes them, with real VMs.
 
-use std::{fs, path::Path, process::Output};
+use std::fs;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Daemon, text};
-
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/functions");
-
-fn example(name: &str) -> String {
-    format!("{EXAMPLES}/{name}")
-}
-
-/// A folder with one file.
-fn code(name: &str, source: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(name), source).unwrap();
-    folder
-}
-
-fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn deploy(daemon: &Daemon, name: &str, folder: &Path, more: &[&str]) -> Output {
-    let folder = folder.to_str().unwrap();
-    let mut words = vec!["fn", "deploy", name, "--image", "python", "--code", folder];
-    words.extend(more);
-    daemon.thaw(&words)
-}
+use crate::support::{
+    Daemon,
+    function::{code, deploy, example, json},
+    text,
+};
 
 #[test]
 fn functions_are_deployed_invoked_and_removed_as_the_guide_says() {
@@ -133,9 +113,13 @@ fn a_command_and_a_server_take_events_and_requests(daemon: &Daemon) {
     assert_eq!(daemon.says(&words), "HELLO\n");
 
     let folder = example("http");
-    let more = ["--port", "8080", "--", "python3", "server.py"];
+    let more = ["--network", "--port", "8080", "--", "python3", "server.py"];
     let done = deploy(daemon, "site", folder.as_ref(), &more);
-    assert!(done.status.success(), "{}", text(&done.stderr));
+    let told = text(&done.stderr);
+    assert!(done.status.success(), "{told}");
+    assert!(told.contains("there are no networks yet"), "{told}");
+    let inspected = json(&daemon.says(&["fn", "inspect", "site"]));
+    assert_eq!(inspected["newest"]["warnings"].as_array().unwrap().len(), 1);
     let (status, body) = daemon.http("GET", "/v1/functions/site/http/some/page?x=1", 0, b"");
     assert_eq!(
         (status, body.as_str()),

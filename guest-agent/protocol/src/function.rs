@@ -22,6 +22,9 @@ pub const CODE_FOLDER: &str = "/var/task";
 /// The variable that tells a server of kind `http` where to listen.
 pub const PORT_VARIABLE: &str = "PORT";
 
+/// The header of a request that a server is sent around the freeze; its value is the hook's name.
+pub const HOOK_HEADER: &str = "x-thaw-hook";
+
 /// How a function is run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -55,7 +58,28 @@ pub enum FunctionKind {
         argv: Vec<String>,
         /// The port on the guest's loopback, told to it as `PORT`.
         port: u16,
+        /// Requests that it is sent around the freeze.
+        #[serde(default, skip_serializing_if = "HttpHooks::is_empty")]
+        hooks: HttpHooks,
     },
+}
+
+/// Paths that a server wants a `POST` to: it puts itself right around the freeze, and answers with 2xx.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HttpHooks {
+    /// Before the freeze, once it listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_snapshot: Option<String>,
+    /// In each clone, before its first request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_restore: Option<String>,
+}
+
+impl HttpHooks {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.before_snapshot.is_none() && self.after_restore.is_none()
+    }
 }
 
 /// Code to load. The tar of the code folder's content follows in `Stdin` frames.

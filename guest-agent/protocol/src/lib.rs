@@ -34,7 +34,8 @@ pub use background::{
 pub use files::{FileInfo, FileKind, FileOperation};
 pub use frame::{Frame, FrameDecoder, FrameError, FrameKind, MAX_FRAME_BYTES, encode, encode_json};
 pub use function::{
-    CODE_FOLDER, FunctionKind, Invoke, Invoked, LoadFunction, Outcome, PORT_VARIABLE, ResultHead,
+    CODE_FOLDER, FunctionKind, HOOK_HEADER, HttpHooks, Invoke, Invoked, LoadFunction, Outcome,
+    PORT_VARIABLE, ResultHead,
 };
 pub use handover::{HANDOVER_BYTES, Handover, HandoverScan};
 pub use message::{

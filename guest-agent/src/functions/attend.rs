@@ -2,8 +2,9 @@
 
 use std::pin::pin;
 
+use bytes::Bytes;
 use nix::errno::Errno;
-use thaw_guest_protocol::ExitStatus;
+use thaw_guest_protocol::{ExitStatus, FrameKind};
 
 use crate::{
     exec::{Limits, Streams, Tap, scratch},
@@ -48,6 +49,20 @@ impl Process {
         limits: Limits,
         talk: impl Future<Output = T>,
     ) -> Result<Turn<T>, OperationError> {
+        self.attend_keeping(host, limits, talk, None).await
+    }
+
+    /// As [`attend`](Self::attend). What the host sends meanwhile is kept, as far as there is room: for one frame.
+    ///
+    /// # Errors
+    /// As [`attend`](Self::attend).
+    pub(super) async fn attend_keeping<T>(
+        &mut self,
+        host: &mut HostSide<'_>,
+        limits: Limits,
+        talk: impl Future<Output = T>,
+        mut kept: Option<&mut Bytes>,
+    ) -> Result<Turn<T>, OperationError> {
         let mut talk = pin!(talk);
         let mut scratch = scratch();
         let turn = loop {
@@ -56,8 +71,13 @@ impl Process {
             tokio::select! {
                 biased;
                 () = limits.reached() => break Turn::TimedOut,
-                // Nothing is expected of the host but that it stays.
-                frame = host.input.next_frame() => drop(frame?),
+                // Where nothing is kept, nothing is expected of the host but that it stays.
+                frame = host.input.next_frame(), if kept.as_ref().is_none_or(|kept| kept.is_empty()) => {
+                    let frame = frame?;
+                    if let (Some(kept), FrameKind::Stdin) = (&mut kept, frame.kind) {
+                        **kept = frame.payload;
+                    }
+                }
                 sent = host.output.drain(), if host.output.is_pending() => sent?,
                 heard = &mut talk => break Turn::Heard(heard),
                 status = self.child.wait() => {

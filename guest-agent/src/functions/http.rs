@@ -4,7 +4,7 @@ use std::{io, net::Ipv4Addr, time::Duration};
 
 use bytes::{Buf as _, Bytes};
 use thaw_guest_protocol::{
-    DATA_CHUNK_BYTES, FailureKind, FrameKind, Invoke, LoadFunction, Outcome, PORT_VARIABLE,
+    DATA_CHUNK_BYTES, FailureKind, FrameKind, HttpHooks, LoadFunction, Outcome, PORT_VARIABLE,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     attend::{HostSide, Process, Turn, lost, readable},
+    http_hook::{self, HookError},
     invoke::Served,
     load::Initialised,
     loaded::Server,
@@ -25,11 +26,14 @@ use crate::{
     failure::OperationError,
 };
 
+const BEFORE_SNAPSHOT: &str = "before_snapshot";
+const AFTER_RESTORE: &str = "after_restore";
+
 /// The kernel tells nobody that a socket has begun to listen, so that is asked for: often at first, and
 /// never less often than this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Starts the server and waits until it listens.
+/// Starts the server and waits until it listens, and until it has closed what must not be frozen.
 ///
 /// # Errors
 /// Those of starting a program.
@@ -37,6 +41,7 @@ pub(super) async fn listen(
     load: &LoadFunction,
     argv: &[String],
     port: u16,
+    hooks: &HttpHooks,
     agent: &Agent,
     host: &mut HostSide<'_>,
     limits: Limits,
@@ -44,13 +49,61 @@ pub(super) async fn listen(
     let env = [(PORT_VARIABLE.to_owned(), port.to_string())];
     let mut process = start(load, argv, &env, None, agent.children())?;
     let turn = process.attend(host, limits, until_listening(port)).await?;
-    Ok(match turn {
-        Turn::Heard(()) => {
-            let process = Box::new(process);
-            Initialised::Ready(Server::Http { process, port })
+    if !matches!(turn, Turn::Heard(())) {
+        return Ok(Initialised::failed(&turn, &process));
+    }
+    if let Some(path) = &hooks.before_snapshot {
+        let hook = http_hook::call(port, BEFORE_SNAPSHOT, path);
+        let turn = process.attend(host, limits, hook).await?;
+        match &turn {
+            Turn::Heard(Ok(())) => {}
+            Turn::Heard(Err(error)) => {
+                complain(BEFORE_SNAPSHOT, path, error, host)?;
+                return Ok(Initialised::failed(&turn, &process));
+            }
+            Turn::Ended(_) | Turn::TimedOut => return Ok(Initialised::failed(&turn, &process)),
         }
-        Turn::Ended(_) | Turn::TimedOut => Initialised::failed(&turn, &process),
+    }
+    Ok(Initialised::Ready(Server::Http {
+        process: Box::new(process),
+        port,
+        after_restore: hooks.after_restore.clone(),
+    }))
+}
+
+/// Has the server put right what a clone must not share; how the event ends when it can't.
+///
+/// What the host sends meanwhile is the beginning of the request, and kept in `request`.
+pub(super) async fn restore(
+    process: &mut Process,
+    port: u16,
+    path: &str,
+    request: &mut Bytes,
+    host: &mut HostSide<'_>,
+    limits: Limits,
+) -> Result<Option<Outcome>, OperationError> {
+    let hook = http_hook::call(port, AFTER_RESTORE, path);
+    let turn = process.attend_keeping(host, limits, hook, Some(request));
+    Ok(match turn.await? {
+        Turn::Heard(Ok(())) => None,
+        Turn::Heard(Err(error)) => {
+            complain(AFTER_RESTORE, path, &error, host)?;
+            Some(Outcome::RestoreFailed)
+        }
+        Turn::Ended(status) => Some(Outcome::Ended(status)),
+        Turn::TimedOut => Some(Outcome::TimedOut),
     })
+}
+
+/// Says in the log what the server may not have said itself.
+fn complain(
+    hook: &str,
+    path: &str,
+    error: &HookError,
+    host: &mut HostSide<'_>,
+) -> Result<(), OperationError> {
+    let line = format!("{hook} (POST {path}): {error}\n");
+    Ok(host.output.data(FrameKind::Stderr, line.as_bytes())?)
 }
 
 async fn until_listening(port: u16) {
@@ -74,12 +127,10 @@ async fn connect(port: u16) -> io::Result<TcpStream> {
 pub(super) async fn carry(
     process: &mut Process,
     port: u16,
-    invoke: &Invoke,
     event: Bytes,
     host: &mut HostSide<'_>,
     limits: Limits,
 ) -> Result<Served, OperationError> {
-    process.allow(invoke.log_limit_bytes);
     let mut stream = connect(port).await.map_err(|error| {
         OperationError::refused(
             FailureKind::System,

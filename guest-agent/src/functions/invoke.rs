@@ -94,13 +94,26 @@ pub(crate) async fn invoke(
             )
             .await?
         }
-        Server::Http { process, port } => {
-            http::carry(process, *port, &invoke, event, &mut host, limits).await?
+        Server::Http {
+            process,
+            port,
+            after_restore,
+        } => {
+            let (mut event, mut failed) = (event, None);
+            process.allow(invoke.log_limit_bytes);
+            if let Some(path) = after_restore.as_ref().filter(|_| loaded.restored) {
+                failed = http::restore(process, *port, path, &mut event, &mut host, limits).await?;
+            }
+            match failed {
+                Some(outcome) => Served::new(outcome, process.is_truncated()),
+                None => http::carry(process, *port, event, &mut host, limits).await?,
+            }
         }
     };
     // What a function does after a thaw is still to be done when only the way was tried.
     loaded.restored &= invoke.rehearsal;
-    let kills = match invoke.reuse {
+    // Where neither the clone's use nor the answer depends on it, the time is saved.
+    let kills = match invoke.reuse || matches!(served.outcome, Outcome::Ended(_)) {
         true => memory::kills(),
         false => loaded.kills,
     };

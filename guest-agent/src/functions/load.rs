@@ -140,8 +140,8 @@ async fn initialise(
         FunctionKind::Lambda { argv, handler } => {
             lambda::Runtime::load(load, argv, handler.as_deref(), agent, host, limits).await
         }
-        FunctionKind::Http { argv, port } => {
-            http::listen(load, argv, *port, agent, host, limits).await
+        FunctionKind::Http { argv, port, hooks } => {
+            http::listen(load, argv, *port, hooks, agent, host, limits).await
         }
     }
 }

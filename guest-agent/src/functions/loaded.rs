@@ -16,7 +16,12 @@ pub(super) enum Server {
     /// A program that speaks the Lambda Runtime API.
     Lambda(Box<Runtime>),
     /// A server on a port.
-    Http { process: Box<Process>, port: u16 },
+    Http {
+        process: Box<Process>,
+        port: u16,
+        /// Where it is told that the machine was thawed.
+        after_restore: Option<String>,
+    },
 }
 
 /// A function that is ready for an event.

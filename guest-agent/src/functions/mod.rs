@@ -15,6 +15,7 @@ mod attend;
 mod code_folder;
 mod command;
 mod http;
+mod http_hook;
 mod invoke;
 mod lambda;
 mod load;

@@ -3,14 +3,14 @@
 // The agent speaks to it over a Unix stream socket (descriptor 3). A message is kind, head length, body length
 // (3 x u32, little endian), a head of JSON and a body of bytes:
 //   agent -> here   LOAD, SNAPSHOT, INVOKE, PING
-//   here -> agent   READY, FAILED, RESULT, RAISED, RESTORE_FAILED
+//   here -> agent   READY, FAILED, RESULT, RAISED, RESTORE_FAILED, PIECE (of a result, which ends with RESULT)
 // Runs on node 18 and later.
 'use strict';
 (() => {
   const net = require('net'), fs = require('fs'), path = require('path'), crypto = require('crypto');
   const { pathToFileURL } = require('url');
   const LOAD = 1, SNAPSHOT = 2, INVOKE = 3, PING = 4;
-  const READY = 1, FAILED = 2, RESULT = 3, RAISED = 4, RESTORE_FAILED = 5;
+  const READY = 1, FAILED = 2, RESULT = 3, RAISED = 4, RESTORE_FAILED = 5, PIECE = 6;
   const control = new net.Socket({ fd: 3, readable: true, writable: true });
   const exit = process.reallyExit.bind(process);
   const parse = JSON.parse, stringify = JSON.stringify;
@@ -72,7 +72,7 @@
     words.writeUInt32LE(kind, 0);
     words.writeUInt32LE(head.length, 4);
     words.writeUInt32LE(body.length, 8);
-    control.write(Buffer.concat([words, head, body]));
+    return control.write(Buffer.concat([words, head, body]));
   }
 
   function complain(error) {
@@ -140,6 +140,45 @@
     return ['application/json', Buffer.from(text === undefined ? 'null' : text)];
   }
 
+  class ResponseSizeTooLarge extends Error {}
+  ResponseSizeTooLarge.prototype.name = 'Function.ResponseSizeTooLarge';
+
+  // Generators, sync or not, and streams; not what JSON knows.
+  function comesInPieces(value) {
+    if (value === null || typeof value !== 'object') return false;
+    return typeof value[Symbol.asyncIterator] === 'function' || value[Symbol.toStringTag] === 'Generator';
+  }
+
+  // What is yielded: bytes and text as they are, everything else as a line of JSON.
+  function pieceOf(value) {
+    if (typeof value === 'string') return ['text/plain; charset=utf-8', Buffer.from(value)];
+    const [type, bytes] = encode(value);
+    return type === 'application/json' ? ['application/x-ndjson', Buffer.concat([bytes, Buffer.from('\n')])] : [type, bytes];
+  }
+
+  // Its pieces go out as they come, where that is wanted; else they are gathered.
+  async function generate(values, head) {
+    const mine = fail, gathered = [];
+    let type, left = head.result_limit;
+    for await (const value of values) {
+      const [kind, piece] = pieceOf(value);
+      type = type || kind;
+      left -= piece.length;
+      if (left < 0) throw new ResponseSizeTooLarge(`the result has more than ${head.result_limit} bytes`);
+      // What went wrong meanwhile has been told.
+      if (fail !== mine) break;
+      if (!head.pieces) gathered.push(piece);
+      else if (!send(PIECE, { content_type: type }, piece)) await new Promise((done) => control.once('drain', done));
+    }
+    return [type || 'application/octet-stream', Buffer.concat(gathered)];
+  }
+
+  // Errors that nobody catches are the event's too.
+  const guarded = (run) => new Promise((done, failed) => {
+    fail = failed;
+    run(done, failed);
+  });
+
   function context(head) {
     const until = performance.now() + head.timeout_ms;
     return {
@@ -169,18 +208,17 @@
       }
       kind = RAISED;
       const event = decode(head, body);
-      const value = await new Promise((done, failed) => {
-        fail = failed;
+      const value = await guarded((done, failed) => {
         const callback = (error, value) => (error ? failed(error) : done(value));
         const returned = run(event, context(head), callback);
         // Not done(returned): a promise that waits for another one hears no other error.
         if (returned !== undefined || run.length < 3) Promise.resolve(returned).then(done, failed);
       });
-      [type, result] = encode(value);
+      [type, result] = comesInPieces(value)
+        ? await guarded((done, failed) => generate(value, head).then(done, failed))
+        : encode(value);
       if (result.length > head.result_limit) {
-        const error = new Error(`the result has ${result.length} bytes; the limit is ${head.result_limit}`);
-        error.name = 'Function.ResponseSizeTooLarge';
-        throw error;
+        throw new ResponseSizeTooLarge(`the result has ${result.length} bytes; the limit is ${head.result_limit}`);
       }
       kind = RESULT;
     } catch (error) {

@@ -229,20 +229,36 @@ def piece_of(value):
     return 'application/x-ndjson', json.dumps(value, ensure_ascii=False).encode() + b'\n'
 
 
-def generate(values, head):
-    # Its pieces go out as they come, where that is wanted; else they are gathered.
-    first, left, gathered = None, head['result_limit'], []
-    for value in values:
+class Pieces:
+    """A result that is made piece by piece: they go out as they come, where that is wanted; else they are gathered."""
+
+    def __init__(self, head):
+        self.head, self.kind, self.left, self.gathered = head, None, head['result_limit'], []
+
+    def take(self, value):
         kind, piece = piece_of(value)
-        first = first or kind
-        left -= len(piece)
-        if left < 0:
-            raise ResponseSizeTooLarge('the result has more than %d bytes' % head['result_limit'])
-        if head.get('pieces'):
-            send(PIECE, {'content_type': first}, piece)
+        self.kind = self.kind or kind
+        self.left -= len(piece)
+        if self.left < 0:
+            raise ResponseSizeTooLarge('the result has more than %d bytes' % self.head['result_limit'])
+        if self.head.get('pieces'):
+            send(PIECE, {'content_type': self.kind}, piece)
         else:
-            gathered.append(piece)
-    return first or 'application/octet-stream', b''.join(gathered)
+            self.gathered.append(piece)
+
+    def end(self):
+        return self.kind or 'application/octet-stream', b''.join(self.gathered)
+
+
+async def settle(value, pieces):
+    # In one loop, which what is iterated may belong to.
+    if hasattr(value, '__await__'):
+        value = await value
+    if not hasattr(value, '__aiter__'):
+        return value
+    async for piece in value:
+        pieces.take(piece)
+    return pieces
 
 
 class ResponseSizeTooLarge(Exception):
@@ -271,16 +287,15 @@ def answer(function, head, body):
         return raised(RESTORE_FAILED, error)
     try:
         value = function(decode(head, body), Context(head))
-        if hasattr(value, '__await__'):
+        if hasattr(value, '__await__') or hasattr(value, '__aiter__'):
             import asyncio
-
-            async def finish():
-                return await value
-            value = asyncio.run(finish())
+            value = asyncio.run(settle(value, Pieces(head)))
         if isinstance(value, Generator):
-            kind, result = generate(value, head)
-        else:
-            kind, result = encode(value)
+            pieces = Pieces(head)
+            for piece in value:
+                pieces.take(piece)
+            value = pieces
+        kind, result = value.end() if isinstance(value, Pieces) else encode(value)
         if len(result) > head['result_limit']:
             raise ResponseSizeTooLarge('the result has %d bytes; the limit is %d'
                                        % (len(result), head['result_limit']))

@@ -114,6 +114,12 @@ impl Function {
         self.answer(None, request, Some(event)).await
     }
 
+    pub(crate) async fn invoke_bytes_thawed(&self, event: &[u8]) -> Result<Answered, Failure> {
+        let request = request(None, Some("application/octet-stream"), 60_000);
+        let request = Request::Invoke(request);
+        self.answer(Some(wake()), request, Some(event)).await
+    }
+
     /// Takes the result as it comes; `seen` is told of each piece.
     pub(crate) async fn invoke_in_pieces(
         &self,

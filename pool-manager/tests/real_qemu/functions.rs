@@ -10,7 +10,7 @@ use thaw_pool_manager::{
     image::ProgressSink,
     vmm::{
         Shape,
-        protocol::{ExitStatus, FunctionKind, Invoked, Outcome},
+        protocol::{ExitStatus, FunctionKind, HttpHooks, Invoked, Outcome},
     },
 };
 
@@ -172,6 +172,7 @@ async fn a_function_that_cannot_be_initialised_fails_with_its_own_output_and_lea
     let kind = FunctionKind::Http {
         argv: vec!["./run".to_owned()],
         port: 8080,
+        hooks: HttpHooks::default(),
     };
     let script = "#!/bin/sh\necho starting; echo \"cannot: $PORT\" >&2; exit 5\n";
     let (reason, output) = failed(bake(&world, kind, script).await.unwrap_err());
@@ -199,6 +200,7 @@ async fn a_server_is_frozen_while_it_listens_and_answers_after_the_thaw() {
     let kind = FunctionKind::Http {
         argv: argv.map(str::to_owned).to_vec(),
         port: 8080,
+        hooks: HttpHooks::default(),
     };
     let template = bake(&world, kind, "the file").await.unwrap();
     let clone = lease(&world, &template).await;

@@ -13,7 +13,10 @@ use thaw_pool_manager::{
     MemorySetup, Node as _, NodeFunctions as _, TemplateFormat, TemplateId, TemplateInfo,
     TemplateSelector,
     image::ProgressSink,
-    vmm::{Shape, protocol::FunctionKind},
+    vmm::{
+        Shape,
+        protocol::{FunctionKind, HttpHooks},
+    },
 };
 use tokio::task::JoinSet;
 
@@ -60,6 +63,7 @@ async fn bake_area(world: &World) -> TemplateId {
             kind: FunctionKind::Http {
                 argv: vec!["./run".to_owned()],
                 port: 8080,
+                hooks: HttpHooks::default(),
             },
             env: Vec::new(),
             init_timeout: Duration::from_secs(60),

@@ -84,6 +84,11 @@ impl Clones {
         }
     }
 
+    /// How many wait.
+    pub(crate) fn count(&self) -> usize {
+        self.waiting().clones.len()
+    }
+
     /// Releases those that have waited for longer than `idle`.
     pub(crate) fn release_idle(&self, idle: Duration) {
         self.waiting()

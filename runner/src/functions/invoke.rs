@@ -7,7 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use thaw_pool_manager::{
-    ExecTimings, InvokeRequest, LeaseError, LeaseRequest, StartKind, TemplateSelector,
+    ExecTimings, InvokeHandle, InvokeRequest, LeaseError, LeaseRequest, StartKind,
+    TemplateSelector,
     image::ProgressSink,
     vmm::protocol::{FunctionKind, Outcome},
 };
@@ -16,6 +17,7 @@ use super::{
     Functions, InvokeError, RunningInvocation, Version,
     admission::Share,
     clones::FunctionClone,
+    observe::{Ending, Observation},
     registry::Function,
     running::{Place, Start},
 };
@@ -116,8 +118,23 @@ impl Functions {
         if call.event.len() > limit {
             return Err(InvokeError::EventTooLarge { limit });
         }
-        let begin = Instant::now();
         let function = self.0.registry.find(&call.function)?;
+        let seen = Observation::new(&self.0.observer, &function);
+        match self.begin(function, call).await {
+            Ok((handle, place, start)) => Ok(RunningInvocation::new(handle, place, start, seen)),
+            Err(error) => {
+                seen.end(Ending::of_error(&error));
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin(
+        &self,
+        function: Arc<Function>,
+        call: Invocation,
+    ) -> Result<(InvokeHandle, Place, Start), InvokeError> {
+        let begin = Instant::now();
         let version = function.version(call.qualifier.as_deref())?;
         check_kind(&version.spec.kind, call.way)?;
         let serving = version.serving.token();
@@ -148,7 +165,7 @@ impl Functions {
             },
         };
         let handle = self.0.node.invoke(&clone.lease.id, request).await?;
-        Ok(RunningInvocation::new(
+        Ok((
             handle,
             Place {
                 function,

@@ -14,6 +14,7 @@ use super::{
     admission::Share,
     code::CodeStore,
     desk::Desk,
+    observe::Observer,
     registry::{Function, Registry},
     service::Inner,
 };
@@ -96,6 +97,7 @@ impl Functions {
             queued: tokio::sync::Notify::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            observer: Observer::default(),
         }));
         let (tasks, keeper) = (functions.0.tasks.clone(), functions.clone());
         tasks.spawn(async move { keeper.release_idle_clones().await });

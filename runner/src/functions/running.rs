@@ -12,7 +12,10 @@ use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
-    Answer, InvocationLog, InvokeError, Version, clones::FunctionClone, desk::Seat,
+    Answer, InvocationLog, InvokeError, Version, VersionSpec,
+    clones::FunctionClone,
+    desk::Seat,
+    observe::{Ending, Observation},
     registry::Function,
 };
 use crate::clock::now_ms;
@@ -28,6 +31,8 @@ pub struct RunningInvocation {
     log: BytesMut,
     head: ResultHead,
     done: Option<(Invoked, ExecTimings)>,
+    /// None once its end was told.
+    seen: Option<Observation>,
 }
 
 /// What an event holds while it is served.
@@ -58,7 +63,13 @@ pub(crate) enum Piece {
 }
 
 impl RunningInvocation {
-    pub(super) fn new(handle: InvokeHandle, place: Place, start: Start) -> Self {
+    pub(super) fn new(
+        handle: InvokeHandle,
+        place: Place,
+        start: Start,
+        mut seen: Observation,
+    ) -> Self {
+        seen.started(start.kind);
         let vm_id = place.clone.as_ref().map(|clone| clone.lease.id.to_string());
         Self {
             handle,
@@ -68,6 +79,7 @@ impl RunningInvocation {
             log: BytesMut::new(),
             head: ResultHead::default(),
             done: None,
+            seen: Some(seen),
         }
     }
 
@@ -121,7 +133,13 @@ impl RunningInvocation {
     /// The description of what went wrong, where the function's own result is none; once
     /// [`next`](Self::next) has told of the end.
     pub fn failure(&self) -> Option<Bytes> {
-        self.description(self.outcome()?)
+        let (invoked, _) = self.done.as_ref()?;
+        self.description(invoked)
+    }
+
+    /// What it has written to standard output and error so far.
+    pub fn log(&self) -> &[u8] {
+        &self.log
     }
 
     /// How it ended, once [`next`](Self::next) has told of the end.
@@ -146,7 +164,7 @@ impl RunningInvocation {
             return Err(lost().into());
         };
         let mut result = result.freeze();
-        if let Some(description) = self.description(invoked.outcome) {
+        if let Some(description) = self.description(&invoked) {
             (result, content_type) = (description, Some("application/json".to_owned()));
         }
         Ok(Answer {
@@ -195,15 +213,23 @@ impl RunningInvocation {
         {
             self.place.version.clones.give_back(clone);
         }
-        let error = error_text(invoked.outcome, self.place.version.spec.timeout);
+        self.tell(Ending::of(&invoked));
+        let error = error_text(&invoked, &self.place.version.spec);
         self.keep_log(error, timings.exec, invoked.log_truncated);
         self.done = Some((invoked, timings));
     }
 
     fn failed(&mut self, error: ExecError) -> InvokeError {
         self.place.clone = None;
+        self.tell(Ending::Failed);
         self.keep_log(Some(error.to_string()), Duration::ZERO, false);
         error.into()
+    }
+
+    fn tell(&mut self, ending: Ending) {
+        if let Some(seen) = self.seen.take() {
+            seen.end(ending);
+        }
     }
 
     fn keep_log(&self, error: Option<String>, duration: Duration, truncated: bool) {
@@ -220,14 +246,15 @@ impl RunningInvocation {
     }
 
     /// What is told in place of a result that there is not, in AWS Lambda's words.
-    fn description(&self, outcome: Outcome) -> Option<Bytes> {
-        let kind = match outcome {
+    fn description(&self, invoked: &Invoked) -> Option<Bytes> {
+        let kind = match invoked.outcome {
             Outcome::Returned | Outcome::Raised | Outcome::RestoreFailed => return None,
             Outcome::TimedOut => "Sandbox.Timedout",
+            Outcome::Ended(_) if invoked.out_of_memory => "Runtime.OutOfMemory",
             Outcome::Ended(_) => "Runtime.ExitError",
             Outcome::ResultTooLarge => "Function.ResponseSizeTooLarge",
         };
-        let text = error_text(outcome, self.place.version.spec.timeout).unwrap_or_default();
+        let text = error_text(invoked, &self.place.version.spec).unwrap_or_default();
         let id = &self.start.request_id;
         let description = json!({
             "errorType": kind,
@@ -237,17 +264,24 @@ impl RunningInvocation {
     }
 }
 
-fn error_text(outcome: Outcome, timeout: Duration) -> Option<String> {
-    Some(match outcome {
+fn error_text(invoked: &Invoked, spec: &VersionSpec) -> Option<String> {
+    Some(match invoked.outcome {
         Outcome::Returned => return None,
         Outcome::Raised => "the handler raised an error".to_owned(),
         Outcome::RestoreFailed => "what it does after a restore raised an error".to_owned(),
-        Outcome::TimedOut => format!("Task timed out after {:.2} seconds", timeout.as_secs_f64()),
+        Outcome::TimedOut => {
+            let seconds = spec.timeout.as_secs_f64();
+            format!("Task timed out after {seconds:.2} seconds")
+        }
+        Outcome::Ended(_) if invoked.out_of_memory => {
+            let mib = spec.shape.memory_mib;
+            format!("Runtime exited with error: out of memory: {mib} MiB were not enough")
+        }
         Outcome::Ended(ExitStatus::Exited(code)) => {
             format!("Runtime exited with error: exit status {code}")
         }
         Outcome::Ended(ExitStatus::Signaled(9)) => {
-            "Runtime exited with error: signal: killed (out of memory, most likely)".to_owned()
+            "Runtime exited with error: signal: killed".to_owned()
         }
         Outcome::Ended(ExitStatus::Signaled(signal)) => {
             format!("Runtime exited with error: signal {signal}")

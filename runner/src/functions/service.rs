@@ -12,6 +12,7 @@ use super::{
     code::CodeStore,
     desk::Desk,
     names::check_alias,
+    observe::{Observed, Observer},
     registry::{Function, Registry},
 };
 use crate::Store;
@@ -34,6 +35,7 @@ pub(super) struct Inner {
     pub(super) queued: tokio::sync::Notify,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
+    pub(super) observer: Observer,
 }
 
 impl Functions {
@@ -56,6 +58,12 @@ impl Functions {
     /// The bounds.
     pub fn limits(&self) -> &FunctionsLimits {
         &self.0.limits
+    }
+
+    /// Has every event told once it is over, of functions that are there; only the first who asks is told. It is called
+    /// in the middle of the work, so it must not wait.
+    pub fn observe(&self, tell: impl Fn(&Observed<'_>) + Send + Sync + 'static) {
+        self.0.observer.set(Box::new(tell));
     }
 
     /// Every version of a function, oldest first.

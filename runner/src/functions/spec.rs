@@ -46,12 +46,17 @@ pub struct VersionSpec {
     pub idle: Duration,
     /// How many events one clone may serve; 1: each has a fresh one.
     pub reuse: u32,
+    /// A network is wanted. There are none yet, so its VMs have none.
+    #[serde(default)]
+    pub network_wanted: bool,
 }
 
 /// The most events that one function may serve at once, or have waiting.
 const MAX_EVENTS: u32 = 10_000;
 /// The longest that an event or an initialisation may take.
 const MAX_TIME: Duration = Duration::from_secs(3600);
+/// The longest path of a hook, in bytes.
+const MAX_HOOK_BYTES: usize = 1024;
 /// The largest environment, in bytes (AWS Lambda allows 4 KiB; a first frame to the guest 1 MiB).
 const MAX_ENV_BYTES: usize = 128 * 1024;
 
@@ -94,8 +99,13 @@ impl VersionSpec {
                 "command or handler holds a NUL character, or command begins with an empty word",
             ),
         }
-        if let FunctionKind::Http { port, .. } = self.kind {
-            check(port > 0, "port is 0");
+        if let FunctionKind::Http { port, hooks, .. } = &self.kind {
+            check(*port > 0, "port is 0");
+            let mut paths = hooks.before_snapshot.iter().chain(&hooks.after_restore);
+            check(
+                paths.all(|path| is_target(path)),
+                "hooks are paths like /closing, of at most 1024 printable characters of ASCII without spaces",
+            );
         }
         let names: BTreeSet<_> = self.env.iter().map(|(name, _)| name).collect();
         check(names.len() == self.env.len(), "env names a variable twice");
@@ -137,6 +147,15 @@ impl VersionSpec {
     }
 }
 
+/// Whether it may stand in a request's first line (RFC 9112, section 3.2.1).
+fn is_target(path: &str) -> bool {
+    path.starts_with('/')
+        && path.len() <= MAX_HOOK_BYTES
+        && path
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'#')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +180,7 @@ mod tests {
             max_warm: 1,
             idle: Duration::from_secs(60),
             reuse: 1,
+            network_wanted: false,
         };
         assert_eq!(spec.problems(), Vec::<String>::new());
         spec.kind = FunctionKind::Node {
@@ -171,5 +191,23 @@ mod tests {
         spec.timeout = Duration::ZERO;
         (spec.concurrency, spec.min_warm, spec.reuse) = (0, 2, 0);
         assert_eq!(spec.problems().len(), 7, "{:?}", spec.problems());
+    }
+
+    #[test]
+    fn a_hook_is_one_path_and_nothing_that_could_end_the_line() {
+        for (path, fine) in [
+            ("/", true),
+            ("/a/b?c=%20", true),
+            ("", false),
+            ("a", false),
+            ("http://a/", false),
+            ("/a b", false),
+            ("/a\r\nx: y", false),
+            ("/a#b", false),
+            ("/\u{e9}", false),
+        ] {
+            assert_eq!(is_target(path), fine, "{path:?}");
+        }
+        assert!(!is_target(&format!("/{}", "a".repeat(MAX_HOOK_BYTES))));
     }
 }

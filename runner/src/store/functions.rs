@@ -292,6 +292,7 @@ mod tests {
                 max_warm: 4,
                 idle: Duration::from_secs(60),
                 reuse: 5,
+                network_wanted: true,
             },
             image_digest: "11".into(),
             code_digest: "00".into(),

@@ -133,6 +133,15 @@ pub(crate) struct Deploy {
     /// How many events one clone may serve. Default: 1, a fresh VM for each
     #[arg(long)]
     pub(crate) reuse: Option<u32>,
+    /// A path of a server that is sent a POST before the freeze.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) before_snapshot: Option<String>,
+    /// A path of a server that is sent a POST in each clone, before its first request.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) after_restore: Option<String>,
+    /// Ask for a network. (There are none yet: its VMs are made without one, with a warning.)
+    #[arg(long)]
+    pub(crate) network: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
     /// The program and its arguments, for commands, servers and lambda; by default lambda runs the image's entrypoint.

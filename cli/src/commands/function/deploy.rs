@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use thaw_api_types::{DeployFunctionRequest, FunctionKind};
+use thaw_api_types::{DeployFunctionRequest, FunctionHooks, FunctionKind};
 
 use super::{arguments::Deploy, code};
 use crate::{
@@ -28,6 +28,9 @@ pub(super) async fn run(deploy: Deploy) -> Result<Exit> {
     if json {
         output::json(&deployed)?;
     } else {
+        for warning in &deployed.newest.warnings {
+            output::note(&format!("thaw: warning: {warning}"));
+        }
         output::line(&format!(
             "{} version {}",
             deployed.name, deployed.newest.version
@@ -61,6 +64,13 @@ fn request(deploy: Deploy) -> Result<DeployFunctionRequest> {
     request.max_warm = deploy.max_warm;
     request.idle_ms = deploy.idle.map(millis);
     request.reuse = deploy.reuse;
+    request.network = deploy.network;
+    if deploy.before_snapshot.is_some() || deploy.after_restore.is_some() {
+        request.hooks = Some(FunctionHooks {
+            before_snapshot: deploy.before_snapshot,
+            after_restore: deploy.after_restore,
+        });
+    }
     Ok(request)
 }
 

@@ -25,12 +25,18 @@ fn output_is_told_as_it_comes(world: &World) {
     );
     let answer = world.raw(&head, body);
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert!(answer.has("content-type: text/event-stream"), "{}", answer.head);
+    assert!(
+        answer.has("content-type: text/event-stream"),
+        "{}",
+        answer.head
+    );
     let said = answer.text();
     let events: Vec<_> = said
         .split("\n\n")
         .filter_map(|event| {
-            let kind = event.lines().find_map(|line| line.strip_prefix("event: "))?;
+            let kind = event
+                .lines()
+                .find_map(|line| line.strip_prefix("event: "))?;
             let data = event.lines().find_map(|line| line.strip_prefix("data: "))?;
             Some((kind, serde_json::from_str::<Value>(data).unwrap()))
         })
@@ -60,13 +66,28 @@ fn a_machine_comes_from_a_template_by_its_id(world: &World) {
     let templates = world.daemon.says(&["template", "ls", "--json"]);
     let templates: Value = serde_json::from_str(&templates).unwrap();
     let id = templates["templates"][0]["id"].as_str().unwrap();
-    let made = ["vm", "create", "--template", id, "--name", "by template", "--json"];
+    let made = [
+        "vm",
+        "create",
+        "--template",
+        id,
+        "--name",
+        "by template",
+        "--json",
+    ];
     let made: Value = serde_json::from_str(&world.daemon.says(&made)).unwrap();
-    assert_eq!((&made["template"], &made["name"]), (&Value::from(id), &Value::from("by template")));
-    let said = world.daemon.says(&["exec", "by template", "--", "echo", "here"]);
+    assert_eq!(
+        (&made["template"], &made["name"]),
+        (&Value::from(id), &Value::from("by template"))
+    );
+    let said = world
+        .daemon
+        .says(&["exec", "by template", "--", "echo", "here"]);
     assert_eq!(said, "here\n");
     world.daemon.says(&["vm", "rm", "by template"]);
-    let unknown = world.daemon.thaw(&["vm", "create", "--template", "0123456789abcdef"]);
+    let unknown = world
+        .daemon
+        .thaw(&["vm", "create", "--template", "0123456789abcdef"]);
     assert_eq!(unknown.status.code(), Some(125));
     assert!(text(&unknown.stderr).contains("0123456789abcdef"));
 }
@@ -78,7 +99,9 @@ fn json_is_printed_where_there_is_some_and_refused_where_bytes_are(world: &World
     let copied = world.daemon.says(&["vm", "cp", "--json", &there, &file]);
     let copied: Value = serde_json::from_str(&copied).unwrap();
     assert_eq!(copied["path"], "/etc/hostname");
-    let back = world.daemon.says(&["vm", "cp", "--json", &file, &format!("{VM}:/tmp/back")]);
+    let back = world
+        .daemon
+        .says(&["vm", "cp", "--json", &file, &format!("{VM}:/tmp/back")]);
     let back: Value = serde_json::from_str(&back).unwrap();
     assert_eq!(back["size_bytes"], copied["size_bytes"]);
     for words in [
@@ -88,12 +111,22 @@ fn json_is_printed_where_there_is_some_and_refused_where_bytes_are(world: &World
     ] {
         let refused = world.daemon.thaw(words);
         assert_eq!(refused.status.code(), Some(125));
-        assert!(text(&refused.stderr).contains("leave out --json"), "{refused:?}");
+        assert!(
+            text(&refused.stderr).contains("leave out --json"),
+            "{refused:?}"
+        );
         assert!(refused.stdout.is_empty());
     }
-    let number = world.daemon.says(&["vm", "exec", "--background", VM, "--", "echo", "behind"]);
-    let lines = world.daemon.says(&["vm", "output", "--follow", "--json", VM, number.trim()]);
-    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let number = world
+        .daemon
+        .says(&["vm", "exec", "--background", VM, "--", "echo", "behind"]);
+    let lines = world
+        .daemon
+        .says(&["vm", "output", "--follow", "--json", VM, number.trim()]);
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert!(lines[0]["stdout"]["data"].is_string(), "{lines:?}");
     assert_eq!(lines.last().unwrap()["exec"]["exit_code"], 0);
 }

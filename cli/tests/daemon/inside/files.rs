@@ -2,12 +2,13 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
     os::unix::fs::{PermissionsExt as _, symlink},
     process::Stdio,
 };
 
 use bytes::Bytes;
+use nix::pty::openpty;
 use thaw_api_types::{
     FileKind, MakeDirectoryRequest, MoveFileRequest,
     client::{Content, WriteFile},
@@ -292,7 +293,9 @@ fn whoever_waits_sees_how_far_it_is(world: &World) {
     fs::write(&large, pattern(40 << 20)).unwrap();
     let terminal = openpty(None, None).unwrap();
     let to = format!("{VM}:/tmp/large");
-    let mut command = world.daemon.command(&["vm", "cp", large.to_str().unwrap(), &to]);
+    let mut command = world
+        .daemon
+        .command(&["vm", "cp", large.to_str().unwrap(), &to]);
     let mut child = command.stderr(terminal.slave).spawn().unwrap();
     // Or the other end of the terminal would never be told that it has ended.
     drop(command);

@@ -340,7 +340,8 @@ fn a_change_of_our_size_reaches_the_program(world: &World) {
     assert!(done.unwrap().success());
     // The kernel tells only whoever is controlled by a terminal, and ours controls nobody.
     kill(Pid::from_raw(child.id() as i32), Signal::SIGWINCH).unwrap();
-    let line = b"until [ \"$(stty size)\" = '33 101' ]; do :; done; echo resized-$((1+1)); exit 4\n";
+    let line =
+        b"until [ \"$(stty size)\" = '33 101' ]; do :; done; echo resized-$((1+1)); exit 4\n";
     ours.master.write_all(line).unwrap();
     ours.until("resized-2");
     assert_eq!(child.wait().unwrap().code(), Some(4));

@@ -3,6 +3,7 @@
 mod archive;
 mod daemon;
 mod dockerd;
+pub(crate) mod function;
 mod prepared;
 mod user;
 mod web;
