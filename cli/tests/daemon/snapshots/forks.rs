@@ -177,6 +177,8 @@ while not os.path.exists('/tmp/enough'):
     let mut counting = world.daemon.command(&words);
     let counting = counting.stdout(Stdio::piped()).spawn().unwrap();
     let reading = thread::spawn(move || counting.wait_with_output().unwrap());
+    // The copies are asked for it.
+    world.shell(PARENT, "until test -e /tmp/number; do :; done");
     for name in ["a", "b"] {
         world.fork(PARENT, &[name]);
         world.snapshot(PARENT, name);

@@ -11,6 +11,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::daemon::{THAW, serve};
@@ -38,15 +39,29 @@ fn made_once() -> PathBuf {
     let root = folder.join("storage");
     fs::create_dir_all(&root).unwrap();
     let (mut process, server) = serve(&root, &[], None);
-    let ran = Command::new(THAW)
-        .args(["run", "python", "--", "true"])
-        .env("THAW_SERVER", server)
-        .output();
+    let thaw = |words: &[&str]| {
+        let mut command = Command::new(THAW);
+        command.args(words).env("THAW_SERVER", &server).output()
+    };
+    let ran = thaw(&["run", "python", "--", "true"]);
+    let pools = thaw(&["pool", "ls", "--json"]);
     kill(Pid::from_raw(process.id() as i32), Signal::SIGTERM).unwrap();
     process.wait().unwrap();
     let ran = ran.unwrap();
     assert!(ran.status.success(), "{}", super::text(&ran.stderr));
+    let pools: Value = serde_json::from_slice(&pools.unwrap().stdout).unwrap();
+    keep_only(&root, pools["pools"][0]["template"].as_str().unwrap());
     root
+}
+
+/// Removes the templates of other builds.
+fn keep_only(root: &Path, template: &str) {
+    for entry in fs::read_dir(root.join("templates")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name() != *template {
+            fs::remove_dir_all(entry.path()).unwrap();
+        }
+    }
 }
 
 fn link(from: &Path, to: &Path) {

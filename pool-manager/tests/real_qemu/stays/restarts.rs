@@ -96,6 +96,8 @@ async fn a_vm_that_stays_goes_on_under_the_next_daemon() {
     // New VMMs keep off the uids of those that were adopted.
     assert!(world.once("true").await.unwrap().ok());
     no_uid_is_shared(&world);
+    // A VMM confines itself before it listens, not before it is there.
+    world.full().await;
     all_are_confined(&world);
 
     // One is killed while no daemon runs.
