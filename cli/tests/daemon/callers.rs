@@ -28,7 +28,7 @@ fn callers_with_keys_have_what_is_theirs_and_strangers_nothing() {
     admin.turns_it_on();
     let keys = ["ada", "bob"].map(|name| admin.key_for(name, "manage"));
     let viewer = admin.key_for("eve", "read");
-    let client = |key: Option<&str>| Client::new(daemon.server(), key.map(str::to_owned)).unwrap();
+    let client = |key: Option<&str>| Client::new(daemon.server(), key).unwrap();
     let [ada, bob] = [&keys[0], &keys[1]].map(|key| client(Some(key)));
     let runtime = Runtime::new().unwrap();
     runtime.block_on(async {

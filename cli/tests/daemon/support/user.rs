@@ -14,7 +14,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A user of a daemon with a home of their own.
 pub(crate) struct User<'a> {
-    daemon: &'a Daemon,
+    pub(crate) daemon: &'a Daemon,
     home: TempDir,
 }
 
