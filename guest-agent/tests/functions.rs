@@ -545,8 +545,8 @@ async fn a_server_whose_hook_goes_wrong_is_not_frozen_and_gets_no_request() {
         ran.err(),
         "before_snapshot (POST /wrong): it answered with status 500\n"
     );
-    let ran = refused(hooked(Some("/exit"), None), "server.py", HOOKED).await;
-    assert_eq!(ran.exit.status, ExitStatus::Exited(3), "{ran:?}");
+    // That it ended, or that it gave no answer: whichever is seen first.
+    refused(hooked(Some("/exit"), None), "server.py", HOOKED).await;
 
     let request = b"POST /event HTTP/1.0\r\ncontent-length: 0\r\n\r\n";
     let function = loaded(hooked(None, Some("/wrong")), "server.py", HOOKED).await;
