@@ -46,6 +46,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit> {
         Command::Vm(vm) => Box::pin(vm::run(vm)).await,
         Command::Snapshot(snapshot) => Box::pin(snapshot::run(snapshot)).await,
         Command::Fn(command) => Box::pin(function::run(command)).await,
-        Command::Completions { shell } => Ok(completions::run(shell)),
+        Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
+    net::TcpStream,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
@@ -153,6 +154,23 @@ fn a_daemon_that_others_can_reach_needs_authentication() {
     ));
     // It listens now, and gives up later: another daemon has this storage root.
     fails(&serve(daemon.storage()).output().unwrap(), "storage");
+}
+
+#[test]
+fn a_daemon_that_others_can_reach_serves_without_authentication_when_told_to() {
+    let mut daemon = Daemon::start();
+    daemon.stop(Signal::SIGTERM);
+    daemon.use_arguments(&["--listen", "0.0.0.0:0", "--insecure"]);
+    daemon.start_again();
+    let port = daemon.server().rsplit(':').next().unwrap();
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    // By whatever address others reach it; names, which a stranger's page may have brought, have to be allowed.
+    let request = "GET /v1/vms HTTP/1.0\r\nhost: 192.0.2.7:8000\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    assert!(answer.contains("\"vms\""), "{answer}");
 }
 
 /// A terminal with `thaw` on it, by util-linux's `script`.

@@ -1,7 +1,7 @@
 //! Completion scripts, read by the shells that they are for where those are here.
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
     process::{Command, Stdio},
 };
 
@@ -45,4 +45,21 @@ fn every_shell_gets_a_script_and_bash_can_read_its_own() {
         .output()
         .unwrap();
     assert_eq!(unknown.status.code(), Some(2));
+}
+
+#[test]
+fn a_reader_that_stops_early_is_no_accident() {
+    let mut completions = Command::new(THAW)
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut begin = [0; 9];
+    let mut out = completions.stdout.take().unwrap();
+    out.read_exact(&mut begin).unwrap();
+    drop(out);
+    let done = completions.wait_with_output().unwrap();
+    let said = text(&done.stderr);
+    assert!(!said.contains("panicked"), "{said}");
 }

@@ -127,6 +127,19 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     transaction.commit().map_err(failed())
 }
 
+/// Makes a file as an older version did, without rows.
+#[cfg(test)]
+pub(super) fn older(path: &Path, version: usize) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    for migration in &MIGRATIONS[..version] {
+        connection.execute_batch(migration).unwrap();
+    }
+    connection
+        .pragma_update(None, "user_version", signed(version as u64))
+        .unwrap();
+    connection
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,11 +179,7 @@ mod tests {
     fn events_that_an_older_version_queued_are_there_after_the_file_is_brought_up() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("runner.db");
-        let older = Connection::open(&path).unwrap();
-        for migration in &MIGRATIONS[..3] {
-            older.execute_batch(migration).unwrap();
-        }
-        older.pragma_update(None, "user_version", 3).unwrap();
+        let older = older(&path, 3);
         older
             .execute_batch(
                 "INSERT INTO functions VALUES ('f', 1, 2);

@@ -185,7 +185,10 @@ pub(super) fn json_text<T: serde::Serialize>(value: &T) -> rusqlite::Result<Stri
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{
+        super::{open::older, schema::MIGRATIONS},
+        *,
+    };
 
     fn vm(id: &str, name: Option<&str>) -> VmInfo {
         let metadata = json!({"user": "a", "n": [1, null]});
@@ -231,6 +234,41 @@ mod tests {
         let mut vms = Store::open(&path).unwrap().vms().await.unwrap();
         vms.sort_by(|a, b| a.id.cmp(&b.id));
         assert_eq!(vms, [one, two]);
+    }
+
+    #[tokio::test]
+    async fn what_older_versions_entered_is_there_after_the_file_is_brought_up() {
+        for version in 1..MIGRATIONS.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("runner.db");
+            older(&path, version)
+                .execute_batch(
+                    r#"INSERT INTO vms (id, name, template, image, image_name, snapshot, vcpus, memory_mib, disk_bytes,
+                         env, metadata, created_at_ms, idle_timeout_ms, owner, network_wanted, state, reason)
+                       VALUES ('vm-1', 'web', '0123456789abcdef', 'sha256:00', 'python', 'snap-1', 2, 512, 4294967296,
+                         '{"A":"1=2\n"}', '{"user":"a","n":[1,null]}', 1700000000123, 60000, 'key-1', 1, 'stopped',
+                         'it was told to');
+                       INSERT INTO snapshots VALUES ('snap-1', 'moment', 'vm-1', NULL, '0123456789abcdef', 'sha256:00',
+                         NULL, 2, 512, '{}', '{"n":1}', 5, 'key-1', 10, 20, 30, 40);"#,
+                )
+                .unwrap();
+            let store = Store::open(&path).unwrap();
+            let vms = store.vms().await.unwrap();
+            assert_eq!(vms, [vm("vm-1", Some("web"))], "version {version}");
+            let snapshots = store.snapshots().await.unwrap();
+            let [snapshot] = &snapshots[..] else {
+                panic!("version {version}: {snapshots:?}");
+            };
+            assert_eq!(
+                (snapshot.name.as_str(), &snapshot.vm),
+                ("moment", &vms[0].id)
+            );
+            assert_eq!(snapshot.metadata.as_object()["n"], 1);
+            // Its rows are changed and added to as any others are.
+            store.update_vm(vms[0].clone()).await.unwrap();
+            store.enter_vms(vec![vm("vm-2", None)]).await.unwrap();
+            assert_eq!(store.vms().await.unwrap().len(), 2);
+        }
     }
 
     #[tokio::test]

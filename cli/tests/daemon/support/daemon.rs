@@ -210,8 +210,11 @@ pub(super) fn serve(
 }
 
 fn serve_by(mut thaw: Command, storage: &Path, arguments: &[String]) -> (Child, String) {
+    thaw.args(["serve", "--accel", "tcg"]);
+    if !arguments.iter().any(|word| word == "--listen") {
+        thaw.args(["--listen", "127.0.0.1:0"]);
+    }
     let mut process = thaw
-        .args(["serve", "--listen", "127.0.0.1:0", "--accel", "tcg"])
         .arg("--storage")
         .arg(storage)
         .args(arguments)
