@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod exec;
 mod failure;
+mod form;
 mod functions;
 mod gate;
 mod health;

@@ -2,9 +2,7 @@
 
 use axum::{
     Router,
-    extract::Request,
-    extract::connect_info::IntoMakeServiceWithConnectInfo,
-    http::Method,
+    extract::{MatchedPath, Request, connect_info::IntoMakeServiceWithConnectInfo},
     middleware,
     response::{IntoResponse as _, Response},
     routing::{any, delete, get, post, put},
@@ -13,7 +11,7 @@ use thaw_api_types::ErrorCode;
 use thaw_runner::{Runner, functions::Functions};
 
 use crate::{
-    auth::{self, Auth, Routes},
+    auth::{self, Auth, Routes, Rows},
     bandsox,
     config::ApiConfig,
     error::ApiError,
@@ -206,14 +204,7 @@ async fn unknown(request: Request) -> Response {
     .into_response()
 }
 
-async fn wrong_method(method: Method, request: Request) -> Response {
-    if bandsox::is_ours(request.uri().path()) {
-        return bandsox::wrong_method().into_response();
-    }
-    ApiError::new(
-        ErrorCode::MethodNotAllowed,
-        format!("{} does not know {method}", request.uri().path()),
-    )
-    .hint("the Allow header lists the methods; /docs describes them")
-    .into_response()
+/// The router's own list of methods has HEAD wherever GET is, known or not.
+async fn wrong_method(path: MatchedPath, request: Request) -> Response {
+    auth::wrong_method(&Rows::of(path.as_str()), &request)
 }

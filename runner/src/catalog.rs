@@ -191,6 +191,11 @@ impl<T: Entry> Catalog<T> {
         }
     }
 
+    /// The one that has exactly this id.
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<T>> {
+        self.read().by_id.get(id).cloned()
+    }
+
     /// Everything, in the order of ids.
     pub(crate) fn all(&self) -> Vec<Arc<T>> {
         self.read().by_id.values().cloned().collect()

@@ -37,7 +37,7 @@ pub use inside::RunningInside;
 pub use metadata::{KEPT_KEY, MAX_METADATA_BYTES, Metadata, MetadataTooLarge};
 pub use port::VmPort;
 pub use runner::Runner;
-pub use snapshots::{SnapshotChange, SnapshotInfo, TakeSnapshot};
+pub use snapshots::{SnapshotChange, SnapshotInfo, SnapshotRef, TakeSnapshot};
 pub use store::{Store, StoreError};
 pub use thaw_pool_manager as node;
 pub use vms::{

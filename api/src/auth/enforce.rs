@@ -123,11 +123,10 @@ fn is_from_own_page(request: &Request) -> bool {
     !changes || shows_it || is_program_s
 }
 
-/// A method without a row. Where the path has others, this is what the router would say, too.
+/// A method without a row. Where the path has others, they are told.
 fn unlisted(rows: &Rows, request: &Request) -> Response {
-    let (path, method) = (request.uri().path(), request.method());
-    let methods = rows.methods();
-    if methods.is_empty() {
+    if rows.methods().is_empty() {
+        let path = request.uri().path();
         tracing::error!("the route has no row in the table of who may do what");
         return ApiError::new(
             ErrorCode::Forbidden,
@@ -135,6 +134,12 @@ fn unlisted(rows: &Rows, request: &Request) -> Response {
         )
         .into_response();
     }
+    wrong_method(rows, request)
+}
+
+/// A method that is none of the path's; those that are come in the header Allow.
+pub(crate) fn wrong_method(rows: &Rows, request: &Request) -> Response {
+    let (path, method) = (request.uri().path(), request.method());
     let mut response = match bandsox::is_ours(path) {
         true => bandsox::wrong_method().into_response(),
         false => ApiError::new(
@@ -144,7 +149,7 @@ fn unlisted(rows: &Rows, request: &Request) -> Response {
         .hint("the Allow header lists the methods; /docs describes them")
         .into_response(),
     };
-    if let Ok(value) = HeaderValue::try_from(methods) {
+    if let Ok(value) = HeaderValue::try_from(rows.methods()) {
         response.headers_mut().insert(header::ALLOW, value);
     }
     response

@@ -38,7 +38,8 @@ pub use service::{Auth, AuthError};
 
 pub(crate) use audit::{AuditTarget, Draft};
 pub(crate) use credential::{is_websocket, presented};
-pub(crate) use enforce::peer;
+pub(crate) use enforce::{peer, wrong_method};
 pub(crate) use identity::{Identity, Who};
 pub(crate) use routes::Routes;
 pub(crate) use service::LoginError;
+pub(crate) use table::Rows;

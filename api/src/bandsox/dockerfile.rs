@@ -2,7 +2,7 @@
 
 use axum::{
     Extension, Json,
-    extract::{Multipart, State, multipart::MultipartError},
+    extract::{State, multipart::MultipartError},
     http::StatusCode,
 };
 use bytes::Bytes;
@@ -13,11 +13,11 @@ use thaw_runner::node::{AddImage, image::ProgressSink};
 
 use super::{
     error::Detail,
-    extract::Form,
+    extract::PostedForm,
     fields::Fields,
     vms::{Wish, make},
 };
-use crate::{auth::Identity, failure, state::App};
+use crate::{auth::Identity, failure, form::Form, state::App};
 
 /// The largest field of the form, in bytes.
 const MAX_FIELD_BYTES: usize = 1 << 20;
@@ -32,7 +32,7 @@ pub(super) const MAX_FORM_BYTES: usize = MAX_FIELDS * MAX_FIELD_BYTES;
 pub(crate) async fn create(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
-    Form(form): Form,
+    PostedForm(form): PostedForm,
 ) -> Result<Json<Value>, Detail> {
     // Its steps run on the host, in the Docker daemon's containers.
     identity.require(Scope::Admin)?;
@@ -79,7 +79,7 @@ fn name_of(dockerfile: &[u8], vm: &str) -> String {
 type Texts = Vec<(String, String)>;
 
 /// The form's fields; `dockerfile` apart from the others.
-async fn take(mut form: Multipart) -> Result<(Option<Bytes>, Texts), Detail> {
+async fn take(mut form: Form) -> Result<(Option<Bytes>, Texts), Detail> {
     let bad = |error: MultipartError| Detail::new(error.status(), error.body_text());
     let (mut dockerfile, mut texts) = (None, Texts::new());
     while let Some(mut field) = form.next_field().await.map_err(bad)? {

@@ -1,9 +1,7 @@
 //! What routes of this surface take out of a request: bounded, and refused in this surface's shape.
 
 use axum::{
-    extract::{
-        FromRequest, FromRequestParts, Multipart, Path, Query, Request, ws::WebSocketUpgrade,
-    },
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, ws::WebSocketUpgrade},
     http::{StatusCode, request::Parts},
 };
 use serde_json::Value;
@@ -17,6 +15,7 @@ use super::{
 use crate::{
     auth::is_websocket,
     body::{MAX_LOGIN_BYTES, read},
+    form::Form,
 };
 
 /// The fields of a JSON body of at most [`MAX_JSON_BODY_BYTES`].
@@ -67,13 +66,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 }
 
 /// A form. Whoever reads it bounds its fields.
-pub(super) struct Form(pub(super) Multipart);
+pub(super) struct PostedForm(pub(super) Form);
 
-impl<S: Send + Sync> FromRequest<S> for Form {
+impl<S: Send + Sync> FromRequest<S> for PostedForm {
     type Rejection = Detail;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Detail> {
-        match Multipart::from_request(request, state).await {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Detail> {
+        match Form::of(request).await {
             Ok(form) => Ok(Self(form)),
             Err(error) => Err(invalid("body", "", error.body_text())),
         }

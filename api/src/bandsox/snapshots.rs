@@ -93,7 +93,7 @@ pub(crate) async fn restore(
     let metadata = metadata.map(keep).transpose()?;
     let taken = names::snapshot(&app, &id)?;
     let call = |name| CreateVm {
-        source: VmSource::Snapshot(taken.id.to_string()),
+        source: VmSource::Taken(taken.id.clone()),
         name,
         disk_mib: None,
         env: env.clone(),
@@ -130,8 +130,8 @@ fn default_name(snapshot: &str) -> Option<String> {
 
 /// Removes a snapshot.
 pub(crate) async fn remove(State(app): State<App>, Id(id): Id) -> Result<Json<Value>, Detail> {
-    names::snapshot(&app, &id)?;
-    match app.runner.delete_snapshot(&id).await {
+    let found = names::snapshot(&app, &id)?;
+    match app.runner.delete_snapshot(&found.id).await {
         Ok(_) => Ok(Json(json!({ "status": "deleted" }))),
         Err(error) => Err(failed(&app, error).await),
     }
@@ -145,12 +145,12 @@ pub(crate) async fn rename(
 ) -> Result<Json<Value>, Detail> {
     let wanted = fields.required_name("name");
     fields.finish()?;
-    names::snapshot(&app, &id)?;
+    let found = names::snapshot(&app, &id)?;
     let change = SnapshotChange {
         name: Some(wanted.clone()),
         ..SnapshotChange::default()
     };
-    match app.runner.change_snapshot(&id, change).await {
+    match app.runner.change_snapshot(&found.id, change).await {
         Ok(_) => Ok(Json(json!({ "status": "renamed", "name": wanted }))),
         Err(error) => Err(failed(&app, error).await),
     }
@@ -164,12 +164,12 @@ pub(crate) async fn set_metadata(
 ) -> Result<Json<Value>, Detail> {
     let wanted = required_metadata(&mut fields);
     fields.finish()?;
-    names::snapshot(&app, &id)?;
+    let found = names::snapshot(&app, &id)?;
     let change = SnapshotChange {
         metadata: Some(keep(wanted)?),
         ..SnapshotChange::default()
     };
-    let changed = match app.runner.change_snapshot(&id, change).await {
+    let changed = match app.runner.change_snapshot(&found.id, change).await {
         Ok(changed) => changed,
         Err(error) => return Err(failed(&app, error).await),
     };

@@ -17,7 +17,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{
     error::Detail,
-    extract::{Form, Id},
+    extract::{Id, PostedForm},
     fields::Fields,
     files::nonsense,
     names,
@@ -29,11 +29,11 @@ use crate::state::App;
 pub(crate) async fn upload(
     State(app): State<App>,
     Id(id): Id,
-    Form(mut form): Form,
+    PostedForm(mut form): PostedForm,
 ) -> Result<Json<Value>, Detail> {
     names::usable_vm(&app, &id)?;
     let (mut path, mut early) = (None, None);
-    while let Some(field) = form.next_field().await.map_err(|error| cut_off(&error))? {
+    while let Some(mut field) = form.next_field().await.map_err(|error| cut_off(&error))? {
         match (field.name(), &path) {
             (Some("remote_path"), _) => path = Some(path_in(field).await?),
             (Some("file"), Some(path)) => {
@@ -41,7 +41,14 @@ pub(crate) async fn upload(
                 return uploaded(&app, &id, path, Box::pin(pieces)).await;
             }
             (Some("file"), None) => early = Some(app.spool.take_any(field).await?),
-            _ => {}
+            _ => {
+                while field
+                    .chunk()
+                    .await
+                    .map_err(|error| cut_off(&error))?
+                    .is_some()
+                {}
+            }
         }
     }
     if let (Some(path), Some(file)) = (&path, early) {

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest as _, Multipart, Request, State, multipart::Field},
+    extract::{FromRequest as _, Request, State, multipart::Field},
     response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -15,6 +15,7 @@ use crate::{
     body::{JsonBody, cut_off, media_type, too_large, wants_events},
     error::ApiError,
     failure,
+    form::Form,
     state::App,
     work,
 };
@@ -88,7 +89,7 @@ async fn form(
     request: Request,
     limit: u64,
 ) -> Result<(DeployFunctionRequest, Option<Bytes>), ApiError> {
-    let mut form = Multipart::from_request(request, &())
+    let mut form = Form::of(request)
         .await
         .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error.body_text()))?;
     let (mut wanted, mut code) = (None, None);

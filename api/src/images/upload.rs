@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::{FromRequest as _, Multipart, Request, multipart::Field},
+    extract::{Request, multipart::Field},
 };
 use tempfile::NamedTempFile;
 use thaw_api_types::{ErrorCode, UploadKind, UploadQuery};
@@ -10,6 +10,7 @@ use thaw_api_types::{ErrorCode, UploadKind, UploadQuery};
 use crate::{
     body::{content_length, cut_off, media_type, too_large},
     error::ApiError,
+    form::Form,
     state::App,
 };
 
@@ -64,7 +65,7 @@ pub(super) async fn spool(
 /// A form with the fields `kind`, `name` and, last, `file`.
 async fn form(app: &App, query: UploadQuery, request: Request) -> Result<Spooled, ApiError> {
     let UploadQuery { mut kind, mut name } = query;
-    let mut form = Multipart::from_request(request, &())
+    let mut form = Form::of(request)
         .await
         .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error.body_text()))?;
     while let Some(field) = form.next_field().await.map_err(|_| cut_off())? {

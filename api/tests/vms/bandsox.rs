@@ -209,15 +209,16 @@ async fn every_refusal_has_the_shape_of_this_surface() {
     let made = world.client.create_vm(&tiny("web")).await.unwrap();
     let vm = format!("/api/vms/{}", made.id);
     let not_allowed = json!({"detail": "Method Not Allowed"});
-    for (method, path) in [
-        (Method::PATCH, "/api/vms"),
-        (Method::HEAD, "/api/vms"),
-        (Method::HEAD, "/api/auth/check"),
-        (Method::GET, "/api/auth/login"),
+    // As on BandSox's server HEAD is not known, so it is not listed either.
+    for (method, path, allowed) in [
+        (Method::PATCH, "/api/vms", "GET, POST"),
+        (Method::HEAD, "/api/vms", "GET, POST"),
+        (Method::HEAD, "/api/auth/check", "GET"),
+        (Method::GET, "/api/auth/login", "POST"),
     ] {
         let (status, allow, body) = ask(&world, method.clone(), path, None).await;
         assert_eq!(status, 405, "{method} {path}");
-        assert!(allow.is_some(), "{method} {path}");
+        assert_eq!(allow.as_deref(), Some(allowed), "{method} {path}");
         if method != Method::HEAD {
             assert_eq!(body, not_allowed);
         }

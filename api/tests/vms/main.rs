@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bandsox;
+mod full;
 mod fuzz;
 mod lifecycle;
+mod limits;
 mod support;

@@ -3,8 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use tempfile::TempDir;
-use thaw_api::{ApiConfig, ServerConfig, Service, Stopped, auth::Auth, listen, serve};
-use thaw_api_types::{CreateVmRequest, client::Client};
+use thaw_api::{
+    ApiConfig, ServerConfig, Service, Stopped,
+    auth::{ApiDb, Auth, NewKey, StoredPassword},
+    listen, serve,
+};
+use thaw_api_types::{CreateVmRequest, Scope, client::Client};
 use thaw_runner::{
     CountLimits, Runner, RunnerLimits, Store,
     functions::{Functions, FunctionsConfig, FunctionsLimits},
@@ -23,8 +27,24 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// With room for 8 VMs.
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::with_limits(RunnerLimits {
+            vms: CountLimits {
+                total: 8,
+                per_key: 8,
+            },
+            ..RunnerLimits::default()
+        })
+        .await
+    }
+
+    pub(crate) async fn with_limits(limits: RunnerLimits) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), limits).await
+    }
+
+    /// On a storage root that is `root` in a folder.
+    pub(crate) async fn on(folder: TempDir, limits: RunnerLimits) -> Self {
         // Beside the root there is something that no request may touch.
         let root = folder.path().join("root");
         std::fs::write(folder.path().join("outside"), "untouched").unwrap();
@@ -37,13 +57,6 @@ impl World {
             limits: FunctionsLimits::default(),
         };
         let functions = Functions::open(Arc::clone(&node), store.clone(), functions).await;
-        let limits = RunnerLimits {
-            vms: CountLimits {
-                total: 8,
-                per_key: 8,
-            },
-            ..RunnerLimits::default()
-        };
         let runner = Runner::open(node, store, limits).await.unwrap();
         let config = ApiConfig::new(root.join("run/uploads"));
         let service = Service::open(
@@ -70,6 +83,22 @@ impl World {
             stop,
             folder,
         }
+    }
+
+    /// Turns authentication on, as another program does; returns keys that may manage VMs.
+    pub(crate) fn keys<const COUNT: usize>(&self) -> [String; COUNT] {
+        let mut db = ApiDb::open(&self.folder.path().join("root")).unwrap();
+        db.set_password(&StoredPassword::new("correct horse battery").unwrap())
+            .unwrap();
+        std::array::from_fn(|number| {
+            let new = NewKey {
+                name: format!("key {number}"),
+                scopes: vec![Scope::Manage],
+                expires_at: None,
+            };
+            let (key, _) = db.create_key(&new, 0).unwrap();
+            key.expose().to_owned()
+        })
     }
 
     /// What lies beside the storage root: nothing that a request asks for may appear there.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::SnapshotInfo;
+use super::{SnapshotInfo, SnapshotRef};
 use crate::{EventKind, Metadata, Runner, SnapshotError};
 
 /// What to change; what is absent stays.
@@ -26,11 +26,12 @@ impl Runner {
     /// It goes on when this is dropped.
     pub async fn change_snapshot(
         &self,
-        id_or_name: &str,
+        which: impl Into<SnapshotRef<'_>>,
         change: SnapshotChange,
     ) -> Result<SnapshotInfo, SnapshotError> {
-        let snapshot = self.find_snapshot(id_or_name)?;
-        let (runner, asked) = (self.clone(), id_or_name.to_owned());
+        let which = which.into();
+        let snapshot = self.find_snapshot(which)?;
+        let (runner, asked) = (self.clone(), which.as_str().to_owned());
         self.finish(async move {
             let turn = snapshot.turn().await;
             let turn = turn.ok_or(SnapshotError::NotFound(asked))?;

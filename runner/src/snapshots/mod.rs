@@ -18,6 +18,7 @@ mod snapshot;
 mod take;
 
 pub use change::SnapshotChange;
+pub use find::SnapshotRef;
 pub use info::SnapshotInfo;
 pub(crate) use snapshot::{Snapshot, SnapshotUse};
 pub use take::TakeSnapshot;

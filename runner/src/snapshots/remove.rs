@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thaw_pool_manager::AdminError;
 
-use super::snapshot::Turn;
+use super::{SnapshotRef, snapshot::Turn};
 use crate::{EventKind, Runner, SnapshotError};
 
 impl Runner {
@@ -16,9 +16,13 @@ impl Runner {
     ///
     /// # Cancel safety
     /// It goes on when this is dropped.
-    pub async fn delete_snapshot(&self, id_or_name: &str) -> Result<(), SnapshotError> {
-        let snapshot = self.find_snapshot(id_or_name)?;
-        let (runner, asked) = (self.clone(), id_or_name.to_owned());
+    pub async fn delete_snapshot(
+        &self,
+        which: impl Into<SnapshotRef<'_>>,
+    ) -> Result<(), SnapshotError> {
+        let which = which.into();
+        let snapshot = self.find_snapshot(which)?;
+        let (runner, asked) = (self.clone(), which.as_str().to_owned());
         self.finish(async move {
             let turn = snapshot.turn().await;
             let turn = turn.ok_or(SnapshotError::NotFound(asked))?;

@@ -28,7 +28,7 @@ impl Runner {
     ) -> Result<SnapshotInfo, SnapshotError> {
         self.refuse_new()?;
         let vm = self.find_vm(vm)?;
-        let old = self.find_snapshot(&call.name)?;
+        let old = self.find_snapshot((&call.name).into())?;
         if old.info().name != call.name {
             return Err(SnapshotError::NameTaken(call.name));
         }

@@ -60,7 +60,7 @@ impl Runner {
             Ok(info)
         };
         self.finish_or_undo(take, move |runner, _| async move {
-            if let Err(error) = runner.delete_snapshot(undo_id.as_str()).await {
+            if let Err(error) = runner.delete_snapshot(&undo_id).await {
                 tracing::warn!(snapshot = %undo_id, %error, "could not remove a snapshot whose caller left");
             }
         })

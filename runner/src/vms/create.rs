@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use thaw_pool_manager::{
-    ExecError, InsideRequest, Lease, LeaseError, LeaseId, LeaseRequest, StreamEvent, StreamInput,
-    TemplateSelector, vmm::protocol::FileOperation,
+    ExecError, InsideRequest, Lease, LeaseError, LeaseId, LeaseRequest, SnapshotId, StreamEvent,
+    StreamInput, TemplateSelector, vmm::protocol::FileOperation,
 };
 
 use super::{Vm, VmInfo, VmStatus};
@@ -19,7 +19,7 @@ use crate::{
     catalog::{Claim, Owner},
     clock::now_ms,
     guard::LeaseGuard,
-    snapshots::SnapshotUse,
+    snapshots::{SnapshotRef, SnapshotUse},
 };
 
 /// Pieces in which a file is handed to the guest.
@@ -71,13 +71,18 @@ pub enum VmSource {
     Template(TemplateSelector),
     /// What a snapshot holds: its id, name, or the beginning of exactly one id.
     Snapshot(String),
+    /// What the snapshot of exactly this id holds.
+    Taken(SnapshotId),
 }
+
+/// What is asked of the node, the image's name, and the snapshot that may not go meanwhile.
+type Source = (TemplateSelector, Option<String>, Option<SnapshotUse>);
 
 /// What every VM of one call has in common.
 #[derive(Debug)]
 pub(super) struct Traits {
     pub(super) image_name: Option<String>,
-    pub(super) snapshot: Option<thaw_pool_manager::SnapshotId>,
+    pub(super) snapshot: Option<SnapshotId>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) metadata: Metadata,
     pub(super) idle_timeout: Option<Duration>,
@@ -207,10 +212,7 @@ impl Runner {
         }
     }
 
-    fn source(
-        &self,
-        source: VmSource,
-    ) -> Result<(TemplateSelector, Option<String>, Option<SnapshotUse>), VmError> {
+    fn source(&self, source: VmSource) -> Result<Source, VmError> {
         match source {
             VmSource::Template(selector) => {
                 let image_name = match &selector {
@@ -219,13 +221,16 @@ impl Runner {
                 };
                 Ok((selector, image_name, None))
             }
-            VmSource::Snapshot(text) => {
-                let snapshot = self.use_snapshot(&text)?;
-                let info = snapshot.info();
-                let selector = TemplateSelector::Snapshot(info.id);
-                Ok((selector, info.image_name, Some(snapshot)))
-            }
+            VmSource::Snapshot(text) => self.source_of((&text).into()),
+            VmSource::Taken(id) => self.source_of((&id).into()),
         }
+    }
+
+    fn source_of(&self, which: SnapshotRef<'_>) -> Result<Source, VmError> {
+        let snapshot = self.use_snapshot(which)?;
+        let info = snapshot.info();
+        let selector = TemplateSelector::Snapshot(info.id);
+        Ok((selector, info.image_name, Some(snapshot)))
     }
 
     /// Makes VMs that stay of leases that are awake: all of them, or none. When the caller leaves, none.

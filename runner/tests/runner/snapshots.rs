@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::json;
 use thaw_runner::{
     CountLimits, ForkVm, Full, KEPT_KEY, Metadata, RunnerLimits, SnapshotChange, SnapshotError,
-    TakeSnapshot, VmChange, VmError, VmSource,
+    TakeSnapshot, VmChange, VmError, VmSource, node::SnapshotId,
 };
 
 use crate::support::World;
@@ -238,6 +238,32 @@ async fn the_mark_of_secrets_goes_along_into_snapshots_restored_vms_and_forks() 
     };
     let forked = world.runner.fork_vm("web", fork).await.unwrap();
     is_marked(&forked.vms[0].metadata, 7);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_gone_is_not_taken_for_one_whose_id_begins_like_its_own() {
+    let world = World::new(RunnerLimits::default()).await;
+    world.create(Some("web")).await.unwrap();
+    let take = |id: &str| TakeSnapshot {
+        id: SnapshotId::try_from(id.to_owned()).ok(),
+        ..named(id)
+    };
+    let runner = &world.runner;
+    let gone = runner.take_snapshot("web", take("day")).await.unwrap().id;
+    runner.take_snapshot("web", take("day-2")).await.unwrap();
+    runner.delete_snapshot(&gone).await.unwrap();
+    let deleted = runner.delete_snapshot(&gone).await;
+    assert!(matches!(deleted, Err(SnapshotError::NotFound(_))));
+    let change = SnapshotChange {
+        name: Some("other".to_owned()),
+        ..SnapshotChange::default()
+    };
+    let changed = runner.change_snapshot(&gone, change).await;
+    assert!(matches!(changed, Err(SnapshotError::NotFound(_))));
+    let restored = world.create_with(None, |call| call.source = VmSource::Taken(gone.clone()));
+    assert!(matches!(restored.await, Err(VmError::NoSnapshot(_))));
+    assert_eq!(runner.snapshot("day").unwrap().name, "day-2");
     world.close().await;
 }
 
