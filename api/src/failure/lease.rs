@@ -77,10 +77,13 @@ pub(super) fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(current) = next {
         let kind = current.downcast_ref::<io::Error>().map(io::Error::kind);
+        let database = current.downcast_ref::<rusqlite::Error>();
+        let database = database.and_then(rusqlite::Error::sqlite_error_code);
         if matches!(
             kind,
             Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        ) {
+        ) || database == Some(rusqlite::ErrorCode::DiskFull)
+        {
             return true;
         }
         next = current.source();

@@ -45,13 +45,16 @@ fn node_snapshot(error: &node::SnapshotError) -> ApiError {
         node::SnapshotError::Exists(_) => of(ErrorCode::SnapshotNameTaken),
         node::SnapshotError::Vm(error) => node_vm(error),
         node::SnapshotError::Guest(error) => exec(error),
-        node::SnapshotError::DiskFull { .. } => of(ErrorCode::DiskFull),
-        node::SnapshotError::Write(_) if is_disk_full(error) => {
-            of(ErrorCode::DiskFull).hint("free space under the storage root: thaw snapshot rm")
-        }
+        node::SnapshotError::DiskFull { .. } => disk_full(error),
+        node::SnapshotError::Write(_) if is_disk_full(error) => disk_full(error),
         node::SnapshotError::Memory(_) | node::SnapshotError::Write(_) => {
             of(ErrorCode::SnapshotFailed)
         }
         node::SnapshotError::Lease(error) => lease(error),
     }
+}
+
+fn disk_full(error: &node::SnapshotError) -> ApiError {
+    ApiError::of(ErrorCode::DiskFull, error)
+        .hint("free space under the storage root: thaw snapshot rm")
 }
