@@ -87,10 +87,14 @@ fn a_server_puts_itself_right_in_each_clone(daemon: &Daemon) {
 }
 
 fn a_kill_for_want_of_memory_ends_the_clone_and_nothing_else(daemon: &Daemon) {
-    let source = "calls = 0\n\
+    let source = "import subprocess, sys\n\
+        calls = 0\n\
         def handle(event, context):\n\
         \x20   global calls; calls += 1\n\
         \x20   held = []\n\
+        \x20   if event == 'child':\n\
+        \x20       eat = 'held = []\\nwhile True: held.append(b\"x\" * (1 << 20))'\n\
+        \x20       return subprocess.run([sys.executable, '-c', eat]).returncode\n\
         \x20   while event == 'all': held.append(b'x' * (1 << 20))\n\
         \x20   return calls\n";
     let folder = code("app.py", source);
@@ -110,6 +114,11 @@ fn a_kill_for_want_of_memory_ends_the_clone_and_nothing_else(daemon: &Daemon) {
             "{error}"
         );
         // A fresh clone: the one that was killed would have counted on, if it could.
+        assert_eq!(text(&invoke("1").stdout), "1\n");
+        // It answers well when only what it has started is killed; its clone is in doubt all the same.
+        let answered = invoke("\"child\"");
+        let told = text(&answered.stderr);
+        assert_eq!(text(&answered.stdout), "-9\n", "{told}");
         assert_eq!(text(&invoke("1").stdout), "1\n");
         let errors = daemon.says(&["fn", "logs", name, "--errors"]);
         assert!(errors.contains("out of memory"), "{errors}");
