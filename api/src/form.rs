@@ -19,6 +19,9 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::Stream;
+use thaw_api_types::ErrorCode;
+
+use crate::{body::cut_off, error::ApiError};
 
 /// What may come of a form between the contents of two of its parts, in bytes: a boundary and the headers of a part.
 /// The parser keeps it until it is whole. At most one piece of the body more is taken.
@@ -56,11 +59,37 @@ impl Form {
     ///
     /// # Errors
     /// When the form breaks off, is malformed, or the part's head is longer than [`MAX_HEAD_BYTES`].
-    pub(crate) async fn next_field(&mut self) -> Result<Option<Field<'_>>, MultipartError> {
+    pub(crate) async fn next_field(&mut self) -> Result<Option<Field<'_>>, FormError> {
         self.head.store(MAX_HEAD_BYTES, Ordering::Relaxed);
         let field = self.parts.next_field().await;
-        self.head.store(CONTENT, Ordering::Relaxed);
-        field
+        let room = self.head.swap(CONTENT, Ordering::Relaxed);
+        field.map_err(|error| {
+            if room == 0 {
+                FormError::HeadTooLong
+            } else {
+                FormError::Broken(error)
+            }
+        })
+    }
+}
+
+/// Why a form's next part can't be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FormError {
+    #[error(
+        "the head of a part of the form, or what stands before one, is longer than {MAX_HEAD_BYTES} bytes"
+    )]
+    HeadTooLong,
+    #[error("{}", .0.body_text())]
+    Broken(MultipartError),
+}
+
+impl From<FormError> for ApiError {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::HeadTooLong => Self::new(ErrorCode::InvalidRequest, error.to_string()),
+            FormError::Broken(_) => cut_off(),
+        }
     }
 }
 
@@ -150,7 +179,8 @@ mod tests {
             });
             let pieces = std::iter::once(Bytes::from_static(begin.as_bytes())).chain(endless);
             let mut form = Form::of(form(pieces)).await.unwrap();
-            assert!(form.next_field().await.is_err());
+            let refused = form.next_field().await.unwrap_err();
+            assert!(matches!(refused, FormError::HeadTooLong), "{refused}");
             let given = given.load(Ordering::Relaxed);
             assert!(given <= MAX_HEAD_BYTES + 2 * PIECE_BYTES, "{given}");
         }

@@ -1,10 +1,6 @@
 //! A VM out of a Dockerfile, which the Docker daemon builds. Its context is empty.
 
-use axum::{
-    Extension, Json,
-    extract::{State, multipart::MultipartError},
-    http::StatusCode,
-};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use bytes::Bytes;
 use futures::stream;
 use serde_json::{Value, json};
@@ -80,12 +76,11 @@ type Texts = Vec<(String, String)>;
 
 /// The form's fields; `dockerfile` apart from the others.
 async fn take(mut form: Form) -> Result<(Option<Bytes>, Texts), Detail> {
-    let bad = |error: MultipartError| Detail::new(error.status(), error.body_text());
     let (mut dockerfile, mut texts) = (None, Texts::new());
-    while let Some(mut field) = form.next_field().await.map_err(bad)? {
+    while let Some(mut field) = form.next_field().await? {
         let name = field.name().unwrap_or_default().to_owned();
         let mut bytes = Vec::new();
-        while let Some(piece) = field.chunk().await.map_err(bad)? {
+        while let Some(piece) = field.chunk().await? {
             if bytes.len() + piece.len() > MAX_FIELD_BYTES || texts.len() >= MAX_FIELDS {
                 return Err(Detail::new(
                     StatusCode::PAYLOAD_TOO_LARGE,

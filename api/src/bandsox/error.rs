@@ -2,12 +2,13 @@
 
 use axum::{
     Json,
+    extract::multipart::MultipartError,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, form::FormError};
 
 /// An answer that is an error.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +70,26 @@ impl Detail {
         match &self.detail {
             Value::String(text) => text.clone(),
             other => other.to_string(),
+        }
+    }
+}
+
+impl From<MultipartError> for Detail {
+    /// A form that broke off is its sender's fault, not the server's.
+    fn from(error: MultipartError) -> Self {
+        let status = match error.status() {
+            StatusCode::INTERNAL_SERVER_ERROR => StatusCode::BAD_REQUEST,
+            other => other,
+        };
+        Self::new(status, error.body_text())
+    }
+}
+
+impl From<FormError> for Detail {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::HeadTooLong => Self::new(StatusCode::BAD_REQUEST, error.to_string()),
+            FormError::Broken(error) => error.into(),
         }
     }
 }

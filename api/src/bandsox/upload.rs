@@ -2,11 +2,7 @@
 
 use axum::{
     Json,
-    extract::{
-        State,
-        multipart::{Field, MultipartError},
-    },
-    http::StatusCode,
+    extract::{State, multipart::Field},
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -33,22 +29,15 @@ pub(crate) async fn upload(
 ) -> Result<Json<Value>, Detail> {
     names::usable_vm(&app, &id)?;
     let (mut path, mut early) = (None, None);
-    while let Some(mut field) = form.next_field().await.map_err(|error| cut_off(&error))? {
+    while let Some(mut field) = form.next_field().await? {
         match (field.name(), &path) {
             (Some("remote_path"), _) => path = Some(path_in(field).await?),
             (Some("file"), Some(path)) => {
-                let pieces = field.map(|piece| piece.map_err(|error| cut_off(&error)));
+                let pieces = field.map(|piece| piece.map_err(Detail::from));
                 return uploaded(&app, &id, path, Box::pin(pieces)).await;
             }
             (Some("file"), None) => early = Some(app.spool.take_any(field).await?),
-            _ => {
-                while field
-                    .chunk()
-                    .await
-                    .map_err(|error| cut_off(&error))?
-                    .is_some()
-                {}
-            }
+            _ => while field.chunk().await?.is_some() {},
         }
     }
     if let (Some(path), Some(file)) = (&path, early) {
@@ -77,7 +66,7 @@ async fn uploaded(
 /// A form's field that holds a path; of one that is too long no more is read.
 async fn path_in(mut field: Field<'_>) -> Result<String, Detail> {
     let mut bytes = Vec::new();
-    while let Some(piece) = field.chunk().await.map_err(|error| cut_off(&error))? {
+    while let Some(piece) = field.chunk().await? {
         bytes.extend_from_slice(&piece);
         if bytes.len() > MAX_PATH_BYTES {
             break;
@@ -89,8 +78,4 @@ async fn path_in(mut field: Field<'_>) -> Result<String, Detail> {
     let path = fields.required_path("remote_path");
     fields.finish()?;
     Ok(path)
-}
-
-fn cut_off(error: &MultipartError) -> Detail {
-    Detail::new(StatusCode::BAD_REQUEST, error.body_text())
 }

@@ -93,7 +93,7 @@ async fn form(
         .await
         .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error.body_text()))?;
     let (mut wanted, mut code) = (None, None);
-    while let Some(field) = form.next_field().await.map_err(|_| cut_off())? {
+    while let Some(field) = form.next_field().await? {
         match field.name() {
             Some("function") => {
                 let text = read(field, MAX_DESCRIPTION_BYTES).await?;

@@ -68,7 +68,7 @@ async fn form(app: &App, query: UploadQuery, request: Request) -> Result<Spooled
     let mut form = Form::of(request)
         .await
         .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error.body_text()))?;
-    while let Some(field) = form.next_field().await.map_err(|_| cut_off())? {
+    while let Some(field) = form.next_field().await? {
         match field.name() {
             Some("kind") => {
                 let text = text(field).await?;
