@@ -21,8 +21,6 @@ const EXAMPLE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../docs/examples/functions/lambda/app.py"
 );
-/// A python for it.
-const IMAGE: &str = "debian:bookworm+python3,libstdc++6";
 /// A python with boto3.
 const PYTHON: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -52,7 +50,7 @@ fn deploy(daemon: &Daemon, name: &str, folder: &Path, more: &[&str]) -> Output {
         "deploy",
         name,
         "--image",
-        "python-cpp",
+        "python",
         "--kind",
         "lambda",
     ];
@@ -78,8 +76,6 @@ fn invoke(daemon: &Daemon, name: &str, event: &str) -> Value {
 #[test]
 fn unmodified_awslambdaric_serves_events() {
     let daemon = Daemon::with_python(&[]);
-    // The client has a part in C++.
-    daemon.says(&["image", "add", IMAGE, "--name", "python-cpp"]);
     the_example_answers_and_each_event_has_a_fresh_clone(&daemon);
     hooks_run_before_the_freeze_and_after_each_restore(&daemon);
     what_goes_wrong_is_told_as_with_every_kind(&daemon);

@@ -43,9 +43,6 @@ fn clones_of_a_python_function_have_numbers_and_tls_keys_of_their_own() {
         "{NUMPY} is missing; run `make setup-test`"
     );
     let daemon = Daemon::with_python(&[]);
-    // numpy has parts in C++.
-    let image = "debian:bookworm+python3,libstdc++6";
-    daemon.says(&["image", "add", image, "--name", "python-cpp"]);
     let folder = tempfile::tempdir().unwrap();
     let copied = Command::new("cp")
         .args(["-r", &format!("{NUMPY}/.")])
@@ -70,7 +67,7 @@ fn clones_of_a_python_function_have_numbers_and_tls_keys_of_their_own() {
         frozen = draw()\n\
         def handle(event, context): return [frozen] + draw()\n";
     fs::write(folder.path().join("app.py"), source).unwrap();
-    two_clones_differ(&daemon, "python-cpp", "app.py", folder.path());
+    two_clones_differ(&daemon, "python", "app.py", folder.path());
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(super) fn run(init: &Init) -> Result<Exit> {
         Kind::Lambda => (
             "lambda",
             &LAMBDA,
-            "--image python-cpp --kind lambda -- python3 -m awslambdaric app.handle",
+            "--image python --kind lambda -- python3 -m awslambdaric app.handle",
         ),
         Kind::Http => (
             "http",
@@ -71,8 +71,6 @@ pub(super) fn run(init: &Init) -> Result<Exit> {
     write(&folder, files)?;
     let shown = folder.display();
     if init.kind == Kind::Lambda {
-        // The client has a part in C++.
-        output::line("thaw image add debian:bookworm+python3,libstdc++6 --name python-cpp")?;
         output::line(&format!(
             "pip install --target {shown} -r {shown}/requirements.txt"
         ))?;

@@ -1,8 +1,7 @@
 """A function under AWS Lambda's own runtime client, unmodified; the same folder runs on AWS.
 
-    thaw image add debian:bookworm+python3,libstdc++6 --name python-cpp
     pip install --target lambda -r lambda/requirements.txt
-    thaw fn deploy hello --image python-cpp --kind lambda --code lambda -- python3 -m awslambdaric app.handle
+    thaw fn deploy hello --image python --kind lambda --code lambda -- python3 -m awslambdaric app.handle
 """
 
 import json

@@ -206,11 +206,11 @@ impl fmt::Display for ImageSource {
     }
 }
 
-/// How Thaw makes an image of its own when it is first asked for. `python` is Debian's python3 with the usual CA certificates,
-/// of the host's suite.
+/// How Thaw makes an image of its own when it is first asked for. `python` is Debian's python3 of the host's suite, with the
+/// usual CA certificates and the library that packages with parts in C++ (numpy and its like) expect.
 pub fn builtin_recipe(name: &str) -> Option<ImageSource> {
     let packages: &[&str] = match name {
-        "python" => &["python3", "ca-certificates"],
+        "python" => &["python3", "ca-certificates", "libstdc++6"],
         _ => return None,
     };
     let suite = host_suite().or_else(|| DEFAULT_SUITE.parse().ok())?;
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn python_is_built_from_debian_packages_and_nothing_else_is_built_in() {
         assert!(
-            matches!(builtin_recipe("python"), Some(ImageSource::Debian { packages, .. }) if packages.len() == 2)
+            matches!(builtin_recipe("python"), Some(ImageSource::Debian { packages, .. }) if packages.len() == 3)
         );
         assert_eq!(builtin_recipe("ruby"), None);
     }
