@@ -46,13 +46,7 @@ fn with_client(source: &str) -> TempDir {
 fn deploy(daemon: &Daemon, name: &str, folder: &Path, more: &[&str]) -> Output {
     let folder = folder.to_str().unwrap();
     let mut words = vec![
-        "fn",
-        "deploy",
-        name,
-        "--image",
-        "python",
-        "--kind",
-        "lambda",
+        "fn", "deploy", name, "--image", "python", "--kind", "lambda",
     ];
     words.extend(["--code", folder]);
     words.extend(more);

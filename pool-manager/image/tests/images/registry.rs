@@ -14,6 +14,10 @@ use crate::support::squashfs::Unpacked;
 use crate::support::{TestStore, architecture, whole};
 
 const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const LAYER_TAR: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// More than the sockets between a registry and the store hold: taking it waits for more in the middle.
+const LARGE_BYTES: usize = 16 << 20;
 
 /// An image with one layer: its manifest, and its blobs (the layer last).
 fn image() -> (Vec<u8>, Vec<Vec<u8>>) {
@@ -74,12 +78,18 @@ async fn an_image_is_pulled_by_tag_by_digest_and_out_of_an_index() {
 #[tokio::test]
 async fn progress_names_the_layer_and_its_bytes() {
     let registry = Registry::open_to_all();
-    registry.push("app", "latest", &image());
+    let layer = Layer::new().file("large", &vec![0; LARGE_BYTES]).tar();
+    let packed = [(LAYER_TAR, layer.clone())];
+    registry.push("app", "latest", &manifest(&[layer], &packed));
     let store = TestStore::new();
     let (sink, mut progress) = ProgressSink::channel();
-    let add = store
-        .store
-        .add(source(&registry, "app"), AddOptions::default(), &sink);
+    let add = async {
+        let sink = sink;
+        let added = store
+            .store
+            .add(source(&registry, "app"), AddOptions::default(), &sink);
+        added.await
+    };
     let watch = async {
         let pulled = progress.wait_for(|now| {
             matches!(
@@ -94,7 +104,8 @@ async fn progress_names_the_layer_and_its_bytes() {
         });
         pulled.await.map(|now| now.clone())
     };
-    // The sink keeps the newest report only, so both run as one task and the watcher sees each before it is replaced.
+    // The sink keeps the newest report only. Both run as one task, so the watcher sees what was reported last whenever
+    // the other waits.
     let (added, seen) = tokio::join!(add, watch);
     added.unwrap();
     assert!(matches!(seen, Ok(Progress::Pulling { .. })), "{seen:?}");
