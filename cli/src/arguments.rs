@@ -101,9 +101,9 @@ impl Connection {
     }
 }
 
-/// Where the daemon keeps everything.
+/// Where the daemon keeps everything, and how.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Storage {
+pub(crate) struct Place {
     /// The storage root. Default: /var/lib/thaw; without root ~/.local/share/thaw
     #[arg(long, env = "THAW_STORAGE", value_name = "FOLDER")]
     pub(crate) storage: Option<PathBuf>,
@@ -122,6 +122,13 @@ pub(crate) struct Storage {
     /// How new templates are written to the disk.
     #[arg(long, value_enum, default_value_t, env = "THAW_TEMPLATE_FORMAT")]
     pub(crate) template_format: TemplateFormat,
+}
+
+/// What a daemon stands on.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Storage {
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// The guests' kernel (a bzImage). Default: what `thaw init --kernel` took, else the newest in /boot
     #[arg(long, env = "THAW_KERNEL", value_name = "FILE")]
     pub(crate) kernel: Option<PathBuf>,
@@ -228,15 +235,11 @@ pub(crate) struct Init {
     /// Make no image and no template.
     #[arg(long, conflicts_with = "rootfs")]
     pub(crate) skip_rootfs: bool,
-    /// Replace the kernel and the image that are there.
+    /// Replace the kernel that is there (with --kernel) and the image, whose templates are baked anew.
     #[arg(long)]
     pub(crate) force: bool,
-    /// The storage root. Default: /var/lib/thaw; without root ~/.local/share/thaw
-    #[arg(long, env = "THAW_STORAGE", value_name = "FOLDER")]
-    pub(crate) storage: Option<PathBuf>,
-    /// How guest code runs.
-    #[arg(long, value_enum, default_value_t, env = "THAW_ACCEL")]
-    pub(crate) accel: Accel,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Args)]
@@ -246,9 +249,9 @@ pub(crate) struct Doctor {
     /// Run a program, a code run and an image check from end to end as well.
     #[arg(long)]
     pub(crate) smoke: bool,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    /// Whom the smoke test asks when a daemon serves the storage root already.
+    #[command(flatten)]
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]

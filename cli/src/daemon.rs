@@ -88,7 +88,7 @@ impl Daemon {
         let address = listener.local_addr()?;
         let lock = StorageLock::take(&root)?;
         let kernel = Arc::new(kernel(storage)?);
-        let choice = accelerator(storage.accel, &kernel).await;
+        let choice = accelerator(storage.place.accel, &kernel).await;
         tracing::info!(accelerator = %choice.accelerator, reason = choice.reason, "engine chosen");
         let engine = Qemu::open(QemuConfig {
             storage_root: root.clone(),
@@ -154,7 +154,7 @@ impl Daemon {
 /// # Errors
 /// When nothing is named and there is no home directory.
 pub(crate) fn root(storage: &Storage) -> Result<PathBuf> {
-    root_at(storage.storage.as_deref())
+    root_at(storage.place.storage.as_deref())
 }
 
 /// As [`root`], for commands that need nothing else of a daemon's settings.
@@ -197,14 +197,14 @@ pub(crate) fn kernel_file(root: &Path) -> PathBuf {
 /// # Errors
 /// When userfaultfd is asked for and not permitted.
 pub(crate) fn memory(storage: &Storage) -> Result<MemorySetup> {
-    let wanted = match storage.memory {
+    let wanted = match storage.place.memory {
         Memory::Auto => MemoryConfig::Auto,
         Memory::Uffd => MemoryConfig::Uffd,
         Memory::File => MemoryConfig::File,
     };
     Ok(MemorySetup {
         choice: probe().choose(wanted)?,
-        format: match storage.template_format {
+        format: match storage.place.template_format {
             TemplateFormat::Plain => node::TemplateFormat::Plain,
             TemplateFormat::Zstd => node::TemplateFormat::Zstd,
         },

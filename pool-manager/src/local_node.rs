@@ -32,7 +32,7 @@ use crate::{
     lease::Leased,
     memory::{NodeMemory, WorkingSets, watch_leased},
     node_db::NodeDb,
-    pool::{Pool, PoolSetup},
+    pool::{Pool, PoolSetup, record_anew},
     pools::{Origin, Pools},
     settings::StoredSettings,
     snapshots::SnapshotStore,
@@ -285,7 +285,12 @@ impl Node for LocalNode {
         };
         if let Some(memory) = leased.memory().filter(|memory| !memory.is_independent()) {
             let watching = watch_leased(Arc::clone(&leased), Arc::clone(memory));
-            self.tracker.spawn(watching);
+            let pools = Arc::clone(&self.pools);
+            self.tracker.spawn(async move {
+                if let Some(stale) = watching.await {
+                    record_anew(pools.setup(), &stale);
+                }
+            });
         }
         self.leases.insert(lease.id.clone(), leased);
         Ok(lease)

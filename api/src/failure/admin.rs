@@ -19,7 +19,9 @@ pub(crate) fn admin(error: &AdminError) -> ApiError {
                 of(ErrorCode::ImageInUse).hint("remove its templates first: thaw template rm")
             }
             _ => of(ErrorCode::TemplateInUse)
-                .hint("wait for its VMs to end, and set its pool's min to 0"),
+                .hint(
+                "remove its snapshots (thaw snapshot rm) and the VMs that stay (thaw vm rm), set its pool's min to 0, and wait for the others to end",
+            ),
         },
         AdminError::Bad(_) => of(ErrorCode::InvalidRequest),
         AdminError::Add(error) => image::add(error),

@@ -255,6 +255,22 @@ async fn scripts_of_packages_and_dockerfiles_run_for_admins_only() {
         let (status, code, _) = error_of(request.send().await.unwrap()).await;
         assert_eq!((status, code.as_str()), (403, "forbidden"));
     }
+    // Nor in passing, whoever asks and where.
+    let image = "debian:bookworm+evil";
+    let admin = key(&mut db, "admin", Scope::Admin);
+    let exec = json!({ "image": image, "argv": ["true"] });
+    for (path, body) in [
+        ("/v1/exec", exec),
+        ("/v1/templates", json!({ "image": image })),
+        ("/v1/vms", json!({ "image": image })),
+        ("/api/vms", json!({ "image": image, "name": "a" })),
+    ] {
+        let request = server.ask(Method::POST, path).bearer_auth(&admin);
+        let answer = request.json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 422, "{path}");
+        let said = answer.text().await.unwrap();
+        assert!(said.contains("not an image reference"), "{path}: {said}");
+    }
     let upload = add("/v1/images?kind=rootfs")
         .header("content-type", "application/octet-stream")
         .body("no tar");

@@ -7,7 +7,7 @@ use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 use thaw_api_types::{EnsureTemplateRequest, ExecRequest, Language, client::Client};
 use thaw_runner::node::{
-    MemoryMode,
+    MemoryMode, StorageError,
     image::{self, ImageStore},
     probe,
     vmm::{self, GuestKernel},
@@ -19,6 +19,7 @@ use crate::{
     exit::Exit,
     inside::inside,
     output::{self, Progress},
+    server::connect,
 };
 
 /// What images and templates of the default kind need.
@@ -49,13 +50,13 @@ pub(super) struct Check {
 pub(super) async fn run(doctor: Doctor) -> Result<Exit> {
     let mut checks = look(&doctor.storage).await;
     if doctor.smoke && healthy(&checks) {
-        let smoke = Box::pin(smoke(&doctor.storage)).await;
+        let smoke = Box::pin(smoke(&doctor)).await;
         checks.push(match smoke {
             Ok(found) => check("smoke test", State::Ok, found),
             Err(error) => check("smoke test", State::Missing, format!("{error:#}")),
         });
     }
-    if doctor.json {
+    if doctor.connection.json {
         output::json(&checks)?;
     } else {
         show(&checks)?;
@@ -147,7 +148,7 @@ async fn engine(storage: &Storage, kernel: &GuestKernel) -> Check {
             );
         }
     };
-    let choice = daemon::accelerator(storage.accel, kernel).await;
+    let choice = daemon::accelerator(storage.place.accel, kernel).await;
     match choice.accelerator {
         vmm::Accelerator::Kvm => check(
             "engine",
@@ -189,7 +190,7 @@ fn memory(storage: &Storage) -> Vec<Check> {
     let mut checks = vec![match daemon::memory(storage) {
         Ok(setup) => {
             let choice = setup.choice;
-            let as_wished = choice.mode == MemoryMode::Uffd || storage.memory == Memory::File;
+            let as_wished = choice.mode == MemoryMode::Uffd || storage.place.memory == Memory::File;
             let state = if as_wished { State::Ok } else { State::Note };
             let finding = format!("{}: {}", choice.mode, choice.reason);
             check("template memory", state, finding)
@@ -218,30 +219,45 @@ fn room(storage: &Storage) -> Check {
     });
     match found {
         Ok((root, free)) => {
-            let state = if free < ROOM_BYTES {
-                State::Note
-            } else {
-                State::Ok
-            };
             let finding = format!("{} free in {}", output::bytes(free), root.display());
-            check("storage", state, finding)
+            if free >= ROOM_BYTES {
+                return check("storage", State::Ok, finding);
+            }
+            let mend = format!(
+                "{finding}; an image and its template may take {}: free space (thaw template rm, thaw image rm), or choose another --storage",
+                output::bytes(ROOM_BYTES)
+            );
+            check("storage", State::Note, mend)
         }
         Err(error) => check("storage", State::Missing, format!("{error:#}")),
     }
 }
 
-/// Runs a daemon inside this process and goes through it from end to end; then hashes the image that it used.
-async fn smoke(storage: &Storage) -> Result<String> {
-    let went = inside(storage, |client| async move { go_through(&client).await }).await?;
-    let images = daemon::root(storage)?.join("images");
+/// Goes through a daemon from end to end, then hashes the image that it used. The daemon is the one that serves the
+/// storage root, else one inside this process.
+async fn smoke(doctor: &Doctor) -> Result<String> {
+    let alone = inside(&doctor.storage, |client| async move {
+        go_through(&client).await
+    });
+    let went = match alone.await {
+        Err(error) if is_taken(&error) => {
+            let through = go_through(&connect(&doctor.connection)?).await;
+            let who = "asking the daemon that serves the storage root (--server says where it is)";
+            format!("{}, through the daemon that runs", through.context(who)?)
+        }
+        went => went?,
+    };
+    let images = daemon::root(&doctor.storage)?.join("images");
     let checked = tokio::task::spawn_blocking(move || {
-        let image = ImageStore::open(&images)?
-            .find(IMAGE)
-            .context("the image is gone")?;
+        let image = ImageStore::look_up(&images, &IMAGE.parse()?)?.context("the image is gone")?;
         image.verify()?;
         anyhow::Ok(image.digest)
     });
     Ok(format!("{went}; image {} is whole", checked.await??))
+}
+
+fn is_taken(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StorageError::Taken(_)))
 }
 
 async fn go_through(client: &Client) -> Result<String> {

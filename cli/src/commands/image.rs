@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use thaw_api_types::{
     AddImageRequest, ImageInfo, RegistryAuth, UploadKind,
     client::{Client, Upload, Work},
@@ -56,6 +56,10 @@ async fn start(
     username: Option<String>,
 ) -> Result<Work<ImageInfo>> {
     if let Some((kind, file)) = local(source) {
+        ensure!(
+            username.is_none(),
+            "--username is for images of a registry, and {source} is a file"
+        );
         let upload = Upload {
             path: Path::new(file),
             kind,

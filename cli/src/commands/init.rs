@@ -5,18 +5,18 @@
 //! ```
 //! What is there already is kept, unless `--force` says otherwise.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use thaw_api_types::{
-    EnsureTemplateRequest, UploadKind,
+    EnsureTemplateRequest, ImageInfo, UploadKind,
     client::{Client, Upload},
 };
 use thaw_runner::node::vmm::GuestKernel;
 
 use super::doctor;
 use crate::{
-    arguments::{Init, Memory, Storage, TemplateFormat},
+    arguments::{Init, Storage},
     daemon::{self, kernel_file},
     embedded,
     exit::Exit,
@@ -50,14 +50,15 @@ pub(super) async fn run(init: Init) -> Result<Exit> {
     Ok(Exit::SUCCESS)
 }
 
-/// Where everything goes. The kernel is the one that was just taken, or the default.
+/// Where everything goes. The kernel is the one that was just taken, or what a daemon would take.
 fn storage(init: &Init) -> Storage {
+    let kernel = std::env::var_os("THAW_KERNEL").filter(|path| !path.is_empty());
     Storage {
-        storage: init.storage.clone(),
-        accel: init.accel,
-        memory: Memory::default(),
-        template_format: TemplateFormat::default(),
-        kernel: None,
+        place: init.place.clone(),
+        kernel: match &init.kernel_source {
+            Some(_) => None,
+            None => kernel.map(PathBuf::from),
+        },
     }
 }
 
@@ -102,19 +103,30 @@ async fn make_image(init: &Init, root: &Path) -> Result<String> {
     let (wanted, force) = (name.clone(), init.force);
     inside(&storage(init), move |client| async move {
         let known = client.images().await?;
-        let there = known
-            .images
-            .iter()
-            .any(|image| image.names.contains(&wanted));
-        match rootfs {
-            Some(file) if force || !there => upload(&client, &wanted, file.path()).await?,
-            Some(_) => output::line(&format!("image: {wanted} is kept; --force replaces it"))?,
-            None => {}
+        let mut known = known.images.into_iter();
+        let there = known.find(|image| image.names.contains(&wanted));
+        match (rootfs, there) {
+            (Some(_), Some(_)) if !force => {
+                output::line(&format!("image: {wanted} is kept; --force replaces it"))?;
+            }
+            (Some(file), _) => upload(&client, &wanted, file.path()).await?,
+            (None, Some(old)) if force => remove(&client, &wanted, &old).await?,
+            (None, _) => {}
         }
         bake(&client, &wanted).await
     })
     .await?;
     Ok(name)
+}
+
+/// Removes an image that Thaw makes itself, so that it is made anew.
+async fn remove(client: &Client, name: &str, image: &ImageInfo) -> Result<()> {
+    for template in client.templates().await?.templates {
+        if template.image == image.digest {
+            client.remove_template(&template.id).await?;
+        }
+    }
+    Ok(client.remove_image(name).await?)
 }
 
 async fn take(
@@ -152,7 +164,7 @@ async fn bake(client: &Client, image: &str) -> Result<()> {
 }
 
 fn next_steps(init: &Init, image: Option<&str>) -> Result<()> {
-    let storage = match &init.storage {
+    let storage = match &init.place.storage {
         Some(root) => format!(" --storage {}", root.display()),
         None => String::new(),
     };

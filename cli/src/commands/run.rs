@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail};
 use thaw_api_types::{
-    Encoding, EnsureTemplateRequest, ExecRequest, Language,
+    Encoding, EnsureTemplateRequest, ErrorCode, ExecRequest, Language,
     client::{Client, ClientError},
 };
 
@@ -56,7 +56,11 @@ async fn through(client: &Client, run: &Run, mut request: ExecRequest) -> Result
         work.finish(|event| progress.show(event)).await
     };
     tokio::select! {
-        made = making => drop(made?),
+        made = making => match made {
+            // A key that may only run programs looks on while the server makes what is missing.
+            Err(error) if error.code() == Some(ErrorCode::Forbidden) => {}
+            made => drop(made?),
+        },
         interrupted = tokio::signal::ctrl_c() => {
             interrupted?;
             return Ok(Exit::INTERRUPTED);

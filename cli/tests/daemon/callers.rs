@@ -38,6 +38,8 @@ fn callers_with_keys_have_what_is_theirs_and_strangers_nothing() {
             .await;
     });
     the_commands_carry_the_key(&admin, &keys[0]);
+    let runner = admin.key_for("zoe", "invoke");
+    a_key_that_may_only_run_programs_runs_them(&admin, &runner);
 }
 
 async fn a_key_has_so_many_vms_and_snapshots_and_no_other_key_pays_for_it(
@@ -87,4 +89,14 @@ fn the_commands_carry_the_key(user: &User<'_>, key: &str) {
     assert!(said.starts_with("/dev/pts/"), "{said}");
     let said = ok(&user.with_key(key, &["vm", "exec", "first", "--", "echo", "in"]));
     assert_eq!(said, "in\n");
+}
+
+fn a_key_that_may_only_run_programs_runs_them(user: &User<'_>, key: &str) {
+    let said = ok(&user.with_key(key, &["run", "python", "--", "echo", "in"]));
+    assert_eq!(said, "in\n");
+    // The scripts of packages run on the host: no program is worth that.
+    let ran = user.with_key(key, &["run", "debian:bookworm+evil", "--", "true"]);
+    assert_eq!(ran.status.code(), Some(125));
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(said.contains("thaw image add"), "{said}");
 }

@@ -29,10 +29,25 @@ fn finding<'a>(checks: &'a serde_json::Value, what: &str) -> &'a str {
 
 #[test]
 fn the_doctor_says_which_engine_and_memory_are_chosen_and_why_and_tries_them() {
-    let daemon = Daemon::with_python(&[]);
+    let mut daemon = Daemon::with_python(&[]);
     let storage = daemon.storage().to_str().unwrap().to_owned();
-    let mut daemon = daemon;
-    // The smoke test is a daemon of its own on the same storage root.
+    // Who serves the storage root is asked; the default address is somebody else's.
+    let words = [
+        "--smoke",
+        "--storage",
+        &storage,
+        "--server",
+        daemon.server(),
+    ];
+    let through = doctor(&words);
+    let through = finding(&through, "smoke test");
+    assert!(
+        through.contains("an exec in ") && through.contains("through the daemon that runs"),
+        "{through}"
+    );
+    assert!(through.ends_with("is whole"), "{through}");
+
+    // With nobody there, a daemon inside the doctor does it.
     daemon.stop(Signal::SIGTERM);
     let checks = doctor(&["--smoke", "--storage", &storage]);
     assert!(
@@ -48,7 +63,11 @@ fn the_doctor_says_which_engine_and_memory_are_chosen_and_why_and_tries_them() {
         finding(&checks, "programs").contains("all are there"),
         "{checks}"
     );
-    assert!(!finding(&checks, "smoke test").is_empty());
+    let alone = finding(&checks, "smoke test");
+    assert!(
+        alone.contains("a code run in ") && !alone.contains("through"),
+        "{alone}"
+    );
     daemon.start_again();
 }
 

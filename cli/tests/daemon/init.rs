@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::support::{Daemon, WebServer, text};
@@ -215,6 +216,35 @@ fn a_root_file_system_becomes_an_image_with_a_template_that_runs() {
     let daemon = Daemon::on(storage);
     assert_eq!(
         daemon.says(&["run", "tiny", "--", "echo", "thawed"]),
+        "thawed\n"
+    );
+}
+
+#[test]
+fn force_makes_the_image_and_its_template_anew_as_the_daemon_would() {
+    let mut daemon = Daemon::with_python(&[]);
+    let template = |daemon: &Daemon| -> Value {
+        let list = daemon.says(&["template", "ls", "--json"]);
+        let list: Value = serde_json::from_str(&list).unwrap();
+        let templates = list["templates"].as_array().unwrap();
+        assert_eq!(templates.len(), 1, "{list}");
+        templates[0].clone()
+    };
+    let before = template(&daemon);
+    daemon.stop(nix::sys::signal::Signal::SIGTERM);
+    let (code, said) = init(daemon.storage(), &["--skip-kernel"]);
+    assert_eq!(code, Some(0), "{said}");
+    daemon.start_again();
+    assert_eq!(template(&daemon), before, "what is there is kept");
+    daemon.stop(nix::sys::signal::Signal::SIGTERM);
+    let (code, said) = init(daemon.storage(), &["--force", "--template-format", "zstd"]);
+    assert_eq!(code, Some(0), "{said}");
+    daemon.start_again();
+    let after = template(&daemon);
+    assert_eq!(before["memory_format"], "plain");
+    assert_eq!(after["memory_format"], "zstd");
+    assert_eq!(
+        daemon.says(&["run", "python", "--", "echo", "thawed"]),
         "thawed\n"
     );
 }

@@ -111,7 +111,7 @@ impl AddError {
                 Some(format!("docker pull {reference}, or use registry:{reference}"))
             }
             Self::Registry(RegistryError::Unauthorised { .. }) => {
-                Some("give a user name and password that may pull this image; some registries answer so for images that do not exist".to_owned())
+                Some("add it with a user name and password that may pull it: thaw image add registry:REFERENCE --username NAME; some registries answer so for images that do not exist".to_owned())
             }
             Self::Registry(RegistryError::NotFound { .. }) => Some("check the name and the tag".to_owned()),
             Self::Registry(RegistryError::Unavailable { .. } | RegistryError::BrokeOff { .. }) => Some(

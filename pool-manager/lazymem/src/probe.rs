@@ -107,7 +107,7 @@ pub fn probe() -> Abilities {
         userfaultfd_device: ability(
             by_device(),
             "/dev/userfaultfd gives minor faults on shared memory",
-            "/dev/userfaultfd can't be used",
+            "/dev/userfaultfd can't be used (Linux 6.1 or later; run the daemon as root, or give its user the device)",
         ),
         userfaultfd_syscall: ability(
             sys::from_syscall(FEATURES).map(drop),

@@ -34,26 +34,25 @@ pub(crate) fn condemns(error: &ServeError) -> bool {
     }
 }
 
-/// Ends a leased clone whose pages can't be served; else takes down what its restore cost. Returns when
-/// the clone needs nobody any more, or is gone.
-pub(crate) async fn watch_leased(leased: Arc<Leased>, memory: Arc<ServedClone>) {
+/// Ends a leased clone whose pages can't be served; else takes down what its restore cost, and returns the template
+/// when its working set should be recorded anew. Returns when the clone needs nobody any more, or is gone.
+pub(crate) async fn watch_leased(
+    leased: Arc<Leased>,
+    memory: Arc<ServedClone>,
+) -> Option<Arc<LoadedTemplate>> {
     let settled = tokio::select! {
         biased;
-        () = leased.gone() => return,
+        () = leased.gone() => return None,
         settled = memory.independent() => settled,
     };
-    let Some(template) = leased.template() else {
-        return;
-    };
-    match settled {
-        Ok(()) => {
-            note_restore(Arc::clone(template), &memory).await;
-        }
-        Err(error) => {
-            template.blame(&error);
-            leased.end_because(format!("its memory could not be filled: {}", chain(&error)));
-        }
+    let template = leased.template()?;
+    if let Err(error) = settled {
+        template.blame(&error);
+        leased.end_because(format!("its memory could not be filled: {}", chain(&error)));
+        return None;
     }
+    let stale = note_restore(Arc::clone(template), &memory).await;
+    stale.then(|| Arc::clone(template))
 }
 
 /// Takes down what a restore cost; true when the working set should be recorded anew.

@@ -9,7 +9,7 @@ use thaw_lazymem::{ServeError, ServedClone};
 use thaw_vmm::{Machine, Shell, VmmEnd, VmmId};
 use tokio::time::timeout;
 
-use super::{handle::PoolSetup, record};
+use super::{handle::PoolSetup, record::record_anew};
 use crate::{
     budget::Slot,
     clone::Spawner,
@@ -146,7 +146,7 @@ pub(super) async fn take_through(
             Err(_) => return Step::Failed("its template was not filled in time".to_owned()),
         }
         if note_restore(Arc::clone(&template), memory).await {
-            record::begin(&setup, &template);
+            record_anew(&setup, &template);
         }
     }
     match clone.machine.end().now() {

@@ -14,3 +14,4 @@ mod task;
 
 pub(crate) use handle::{FreshClone, LeasedCount, Pool, PoolSetup};
 pub(crate) use jobs::ReadyShell;
+pub(crate) use record::record_anew;

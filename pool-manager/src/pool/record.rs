@@ -7,7 +7,7 @@ use crate::{blocking::blocking, error::chain, template::LoadedTemplate, trial::T
 
 /// Begins to record, unless that is under way. It takes a turn and the room of one clone, as any other
 /// start that nobody waits for; when there is no room, restores go on faulting until the next time.
-pub(super) fn begin(setup: &PoolSetup, template: &Arc<LoadedTemplate>) {
+pub(crate) fn record_anew(setup: &PoolSetup, template: &Arc<LoadedTemplate>) {
     let (setup, template) = (setup.clone(), Arc::clone(template));
     let tracker = setup.tracker.clone();
     tracker.spawn(async move {

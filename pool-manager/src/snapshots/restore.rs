@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use thaw_lazymem::{Recording, ServedClone};
+use thaw_lazymem::{Recording, ServeError, ServedClone};
 use thaw_vmm::{Machine, RestoreError, VmmId};
 use tokio::time::{Instant, timeout_at};
 
@@ -180,17 +180,24 @@ impl Pools {
         within: Duration,
     ) -> Result<(Box<dyn Machine>, Option<Arc<ServedClone>>, Slot), LeaseError> {
         let snapshot = moment.machine.clone();
+        let unserved = |error: ServeError| {
+            template.blame(&error);
+            match template.condemned() {
+                Some(bad) => LeaseError::from(bad.clone()),
+                None => not_restored(error),
+            }
+        };
         let ready = self.shell(template, moment, place).await?;
         if let Some(memory) = &ready.memory {
             // What is written into a template that is not whole would meet its page server on the way.
             memory.complete().map_err(not_restored)?;
-            memory.independent().await.map_err(not_restored)?;
+            memory.independent().await.map_err(unserved)?;
         }
         let base = template.memory.base();
         let restoring = ready.shell.restore_snapshot(&base, snapshot, within);
         let machine = served(ready.memory.as_ref(), restoring)
             .await
-            .map_err(not_restored)?
+            .map_err(unserved)?
             .map_err(|error| match error {
                 RestoreError::Memory(error) if error.is_forbidden() => {
                     LeaseError::NotPermitted(Arc::new(error))

@@ -10,8 +10,8 @@ use std::{
 use nix::unistd::{Whence, lseek};
 use thaw_pool_manager::{
     BakeFunction, CodeStream, ExecError, FunctionSpec, Lease, LeaseError, LeaseRequest,
-    MemorySetup, Node as _, NodeFunctions as _, TemplateFormat, TemplateId, TemplateInfo,
-    TemplateSelector,
+    MemorySetup, Node as _, NodeFunctions as _, NodeSnapshots as _, SnapshotId, TemplateFormat,
+    TemplateId, TemplateInfo, TemplateSelector,
     image::ProgressSink,
     vmm::{
         Shape,
@@ -212,21 +212,36 @@ async fn baked(memory: MemorySetup) -> Root {
     world.close().await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_template_with_a_flipped_bit_is_refused_by_chunk_and_others_go_on() {
-    let root = baked(served()).await;
+/// Flips a bit somewhere in the data, in the middle of the file.
+fn flip_a_bit(root: &Root) {
     let file = File::options()
         .read(true)
         .write(true)
-        .open(memory_file(&root))
+        .open(memory_file(root))
         .unwrap();
-    // Somewhere in the data, in the middle of the file.
     let middle = i64::try_from(file.metadata().unwrap().len() / 2).unwrap();
     let at = lseek(&file, middle, Whence::SeekData).unwrap() as u64 + 99;
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
     file.write_all_at(&[byte[0] ^ 4], at).unwrap();
+}
 
+fn is_told_by_chunk(refused: &LeaseError) {
+    let LeaseError::BadTemplate { reason, .. } = refused else {
+        panic!("{refused}")
+    };
+    assert!(
+        reason.contains("chunk ")
+            && reason.contains("fails its checksum")
+            && reason.contains("thaw template rm"),
+        "{reason}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_with_a_flipped_bit_is_refused_by_chunk_and_others_go_on() {
+    let root = baked(served()).await;
+    flip_a_bit(&root);
     let world = World::open(root).await;
     // Whoever is served before the bad chunk is wanted gets a right answer or is told the reason.
     let refused = loop {
@@ -248,15 +263,7 @@ async fn a_template_with_a_flipped_bit_is_refused_by_chunk_and_others_go_on() {
         }
         world.node.release(&lease.id);
     };
-    let LeaseError::BadTemplate { reason, .. } = &refused else {
-        panic!("{refused}")
-    };
-    assert!(
-        reason.contains("chunk ")
-            && reason.contains("fails its checksum")
-            && reason.contains("thaw template rm"),
-        "{reason}"
-    );
+    is_told_by_chunk(&refused);
     let other = TemplateSelector::Image {
         image: "busybox".to_owned(),
         shape: Shape {
@@ -268,6 +275,27 @@ async fn a_template_with_a_flipped_bit_is_refused_by_chunk_and_others_go_on() {
     assert!(world.run(&other.id, shell("true")).await.unwrap().ok());
     world.node.release(&other.id);
     world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_whose_template_has_a_flipped_bit_is_refused_by_the_templates_name() {
+    for memory in [served(), compressed(), mapped()] {
+        let world = World::open_with(Root::new(), memory.clone()).await;
+        let parent = world.lease().await.unwrap().id;
+        assert!(world.run(&parent, shell("true")).await.unwrap().ok());
+        let snapshot = SnapshotId::try_from("kept".to_owned()).unwrap();
+        world.node.snapshot(&parent, &snapshot).await.unwrap();
+        world.node.release(&parent);
+        let root = world.close().await;
+        flip_a_bit(&root);
+        let world = World::open_with_pools_of(0, root, memory).await;
+        // The second time nothing is tried any more.
+        for _ in 0..2 {
+            let snapshot = TemplateSelector::Snapshot(snapshot.clone());
+            is_told_by_chunk(&lease(&world, snapshot).await.unwrap_err());
+        }
+        world.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -291,6 +319,15 @@ async fn a_template_that_was_cut_short_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_working_set_that_no_longer_fits_is_recorded_anew() {
+    a_set_is_recorded_anew(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_working_set_is_recorded_anew_where_every_restore_is_handed_out() {
+    a_set_is_recorded_anew(0).await;
+}
+
+async fn a_set_is_recorded_anew(min: u32) {
     let root = baked(served()).await;
     let folder = memory_file(&root).parent().unwrap().to_owned();
     let world = World::open(root).await;
@@ -304,19 +341,15 @@ async fn a_working_set_that_no_longer_fits_is_recorded_anew() {
     let restores = vec![restore; 19].join(",");
     let history = format!(r#"{{"version":1,"unjudged":19,"last":[{restores}]}}"#);
     fs::write(folder.join("restores.json"), history).unwrap();
-    let world = World::open(root).await;
+    let world = World::open_with_pools_of(min, root, served()).await;
     assert_eq!(known(&world).await.working_set_pages, None);
-    world
-        .node
-        .ensure_template(&selector(), &ProgressSink::none())
-        .await
-        .unwrap();
-    world.full().await;
+    let leased = lease(&world, selector()).await.unwrap().id;
     let again = world
         .eventually(async || known(&world).await.working_set_pages)
         .await;
     assert!(again > 100, "{again}");
     let last = known(&world).await.last_restores;
     assert!(last.iter().any(|restore| restore.faults != 900), "{last:?}");
+    world.node.release(&leased);
     world.close().await;
 }

@@ -101,6 +101,11 @@ impl World {
 
     /// A node over a storage root that may have been used before.
     pub(crate) async fn open_with(root: Root, memory: MemorySetup) -> Self {
+        Self::open_with_pools_of(2, root, memory).await
+    }
+
+    /// A node whose pools keep `min` parked clones.
+    pub(crate) async fn open_with_pools_of(min: u32, root: Root, memory: MemorySetup) -> Self {
         let shim = std::env::var_os("THAW_SHIM_BIN").expect("THAW_SHIM_BIN; run `make test`");
         let engine = QemuConfig {
             storage_root: root.path().to_owned(),
@@ -125,7 +130,7 @@ impl World {
             limits: NodeLimits {
                 scratch_bytes: 256 << 20,
                 pool: PoolSettings {
-                    min: 2,
+                    min,
                     max: 4,
                     idle: Duration::from_secs(300),
                 },

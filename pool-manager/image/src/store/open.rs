@@ -109,6 +109,17 @@ impl ImageStore {
         })
     }
 
+    /// Looks an image up by its name in a folder that may be another process's store. Changes nothing there.
+    ///
+    /// # Errors
+    /// Fails when the folder or the image can't be read.
+    pub fn look_up(dir: &Path, name: &ImageName) -> Result<Option<Image>, StoreError> {
+        let Some(digest) = names::read(dir)?.get(name).copied() else {
+            return Ok(None);
+        };
+        read_image(&dir.join(digest.hex())).map(Some)
+    }
+
     /// All images, by digest.
     pub fn list(&self) -> Vec<Arc<Image>> {
         self.inner.state().images.values().cloned().collect()

@@ -19,7 +19,9 @@ pub enum Resolution {
 impl ImageStore {
     /// Says what `name` means: Thaw's own image, then a built-in recipe, then the Docker daemon's image, then the registry's.
     ///
-    /// A text of a source's form (`docker:…`, `registry:…`, `debian:…`) that names no image of Thaw's means that source.
+    /// A text of the form `docker:…` or `registry:…` that names no image of Thaw's means that source. Nothing here makes an
+    /// image out of packages that a caller names: their scripts run on the host, and whoever may run a program in a VM
+    /// may not do that. So `debian:bookworm` is the reference that it is for Docker.
     /// A daemon that does not answer has no image. Whether the registry has it shows when it is pulled.
     ///
     /// # Errors
@@ -32,7 +34,7 @@ impl ImageStore {
             return Ok(Resolution::Source(recipe));
         }
         let form = name.split_once(':').map(|(form, _)| form);
-        if matches!(form, Some("docker" | "registry" | "debian")) {
+        if matches!(form, Some("docker" | "registry")) {
             return Ok(Resolution::Source(name.parse()?));
         }
         let reference = checked_reference(name)?.to_owned();

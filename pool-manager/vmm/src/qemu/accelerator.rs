@@ -66,7 +66,10 @@ pub async fn choose_accelerator(kernel: &GuestKernel) -> AcceleratorChoice {
 
 async fn try_kvm(kernel: &GuestKernel) -> Result<Duration, String> {
     if !Path::new("/dev/kvm").exists() {
-        return Err("there is no /dev/kvm".to_owned());
+        return Err(
+            "there is no /dev/kvm (modprobe kvm_intel or kvm_amd; inside a VM, its host must allow nested virtualisation)"
+                .to_owned(),
+        );
     }
     let begin = Instant::now();
     let console = match tokio::time::timeout(TRIAL, run_trial(kernel)).await {
