@@ -17,9 +17,8 @@ use serde_json::Value;
 
 use super::support::{Daemon, text, wait_until, wait_within};
 
-/// How soon the VM of a client that left must be gone. A second is the promise, some 25 ms are usual; the rest is for a
-/// busy machine.
-const GONE_WITHIN: Duration = Duration::from_secs(3);
+/// How soon the VM of a client that left must be gone; some 25 ms are usual.
+const GONE_WITHIN: Duration = Duration::from_secs(1);
 
 fn run(daemon: &Daemon, line: &str) -> Output {
     daemon.thaw(&["run", "python", "--", "sh", "-c", line])

@@ -138,6 +138,10 @@ fn as_io(error: DiskError) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::{ffi::OsStr, path::PathBuf, process::Command};
+
+    use nix::sys::statvfs::statvfs;
+
     use super::*;
 
     #[test]
@@ -157,17 +161,82 @@ mod tests {
         assert_eq!(used.metadata().unwrap().len(), 1 << 20);
     }
 
+    /// An XFS, whose files may share blocks.
+    struct Xfs(tempfile::TempDir);
+
+    impl Xfs {
+        fn mount() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let image = folder.path().join("image");
+            File::create(&image).unwrap().set_len(512 << 20).unwrap();
+            let xfs = Self(folder);
+            std::fs::create_dir(xfs.path()).unwrap();
+            run("mkfs.xfs", &["-q".as_ref(), image.as_ref()]);
+            let options = ["-o", "loop"].map(OsStr::new);
+            run(
+                "mount",
+                &[&options[..], &[image.as_ref(), xfs.path().as_ref()]].concat(),
+            );
+            xfs
+        }
+
+        fn path(&self) -> PathBuf {
+            self.0.path().join("mounted")
+        }
+
+        fn used_bytes(&self) -> u64 {
+            let stat = statvfs(&self.path()).unwrap();
+            (stat.blocks() - stat.blocks_free()) * stat.fragment_size()
+        }
+    }
+
+    impl Drop for Xfs {
+        fn drop(&mut self) {
+            run("umount", &[self.path().as_ref()]);
+        }
+    }
+
+    fn run(program: &str, arguments: &[&OsStr]) {
+        let done = Command::new(program).args(arguments).output();
+        let done = done.unwrap_or_else(|error| panic!("{program}: {error}; run `make setup-test`"));
+        assert!(done.status.success(), "{program}: {done:?}");
+    }
+
+    #[test]
+    fn where_files_share_blocks_it_costs_none_and_nor_do_its_copies() {
+        let xfs = Xfs::mount();
+        what_is_written_later_is_not_in_one_in(&xfs.path());
+        let disk = ScratchDisk::unnamed(&xfs.path(), 128 << 20).unwrap();
+        disk.write_all_at(&vec![7; 32 << 20], 1 << 20).unwrap();
+        disk.sync_all().unwrap();
+        let before = xfs.used_bytes();
+        let moment = DiskMoment::take(&disk, &xfs.path()).unwrap();
+        assert!(matches!(moment.held, Held::File(_)));
+        let copy = ScratchDisk::unnamed(&xfs.path(), 128 << 20).unwrap();
+        moment.write_to(&copy).unwrap();
+        copy.sync_all().unwrap();
+        let grown = xfs.used_bytes() - before;
+        assert!(grown < 1 << 20, "{grown} bytes for two copies of 32 MiB");
+        let mut found = [0; 5];
+        copy.read_exact_at(&mut found, 20 << 20).unwrap();
+        assert_eq!(found, [7; 5]);
+    }
+
     #[test]
     fn what_is_written_later_is_not_in_it() {
         let folder = tempfile::tempdir().unwrap();
-        let file = |len| ScratchDisk::unnamed(folder.path(), len).unwrap();
+        what_is_written_later_is_not_in_one_in(folder.path());
+    }
+
+    fn what_is_written_later_is_not_in_one_in(folder: &Path) {
+        let file = |len| ScratchDisk::unnamed(folder, len).unwrap();
         // A little, and more than is held in memory.
         for data_bytes in [5, (IN_MEMORY_BYTES + 1) as usize] {
             let len = 256 << 20;
             let disk = file(len);
             disk.write_all_at(b"begin", 0).unwrap();
             disk.write_all_at(&vec![7; data_bytes], 128 << 20).unwrap();
-            let moment = DiskMoment::take(&disk, folder.path()).unwrap();
+            let moment = DiskMoment::take(&disk, folder).unwrap();
             disk.write_all_at(b"later", 0).unwrap();
             let held = moment.held_bytes().unwrap();
             assert!((5..len).contains(&held), "{held}");
