@@ -4,6 +4,7 @@
 
 mod client;
 mod docker;
+mod goals;
 mod host;
 mod memory;
 mod plan;
@@ -17,7 +18,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    client::Client, host::Daemon, memory::Memory, plan::Plan, report::Report,
+    client::Client, goals::Goal, host::Daemon, memory::Memory, plan::Plan, report::Report,
     sections::functions::Functions,
 };
 
@@ -72,7 +73,15 @@ enum Command {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let report: Report = match arguments.command {
+    let goals: &[Goal] = match arguments.command {
+        Some(Command::Memory(_)) => &goals::MEMORY,
+        Some(Command::Functions(_)) => &goals::FUNCTIONS,
+        Some(Command::Forks) => &goals::FORKS,
+        // It holds what it measures against them itself.
+        Some(Command::Vms) => &[],
+        None => &goals::EXEC,
+    };
+    let mut report: Report = match arguments.command {
         Some(Command::Memory(memory)) => memory.run().await?,
         Some(Command::Functions(functions)) => {
             let client = Client::new(&arguments.server)?;
@@ -101,6 +110,7 @@ async fn main() -> Result<()> {
             plan.run(&client).await?
         }
     };
+    goals::compare(&mut report, goals);
     let table = report.table();
     report::print(&table);
     if let Some(path) = arguments.table {

@@ -153,7 +153,9 @@ impl Report {
                 line(&mut out, &format!("· {stage}{mark}"), latency);
             }
         }
-        let _ = writeln!(out, "\n| figure | value |\n| --- | ---: |");
+        if !self.figures.is_empty() {
+            let _ = writeln!(out, "\n| figure | value |\n| --- | ---: |");
+        }
         for figure in &self.figures {
             let _ = writeln!(
                 out,

@@ -1,6 +1,6 @@
 //! A template made from nothing: cold boot, freeze and the trial of a first clone.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -8,8 +8,12 @@ use serde_json::Value;
 use crate::{
     client::Client,
     plan::Plan,
-    report::{Report, progress},
+    report::{Report, Row, progress},
+    stats::Samples,
 };
+
+/// How often.
+const BAKES: u32 = 10;
 
 /// The template that the rest of the run uses.
 #[derive(Debug)]
@@ -20,36 +24,47 @@ pub(crate) struct Template {
     pub(crate) engine: String,
 }
 
-/// Bakes the image's template anew.
+/// Bakes the image's template anew, several times.
 pub(crate) async fn measure(plan: &Plan, client: &Client, report: &mut Report) -> Result<Template> {
-    progress("cold boot and bake");
+    progress("cold boots and bakes");
     // The image itself may have to be made first; that is not what is measured.
-    let found = client.ensure_template(&plan.image).await?;
+    let mut template = client.ensure_template(&plan.image).await?;
     client.set_pool(&plan.image, 0, 0).await?;
-    let id = text(&found, "id")?;
-    client
-        .wait_for_pool(&id, |pool| pool.parked == 0 && pool.leased == 0)
-        .await?;
-    client.delete_template(&id).await?;
-    let begin = Instant::now();
-    let baked = client.ensure_template(&plan.image).await?;
-    report.figure(
-        "bake, seen by the client",
-        begin.elapsed().as_secs_f64(),
-        "s",
-    );
-    let boot_ms = baked["boot_ms"]
-        .as_f64()
-        .context("a template without boot_ms")?;
-    report.figure("cold boot to agent ready", boot_ms / 1000.0, "s");
-    let bake_ms = baked["bake_ms"]
-        .as_f64()
-        .context("a template without bake_ms")?;
-    report.figure("cold boot, freeze and trial", bake_ms / 1000.0, "s");
+    let (mut wall, mut boot, mut bake) = (Samples::new()?, Samples::new()?, Samples::new()?);
+    for _ in 0..BAKES {
+        let id = text(&template, "id")?;
+        client
+            .wait_for_pool(&id, |pool| pool.parked == 0 && pool.leased == 0)
+            .await?;
+        client.delete_template(&id).await?;
+        let begin = Instant::now();
+        template = client.ensure_template(&plan.image).await?;
+        wall.add(begin.elapsed());
+        boot.add(millis(&template, "boot_ms")?);
+        bake.add(millis(&template, "bake_ms")?);
+        client.set_pool(&plan.image, 0, 0).await?;
+    }
+    report.rows.push(Row {
+        what: "cold boot and bake".to_owned(),
+        wall: wall.latency(),
+        stages: vec![
+            ("to agent ready".to_owned(), boot.latency()),
+            (
+                "to the template, trials included".to_owned(),
+                bake.latency(),
+            ),
+        ],
+    });
     Ok(Template {
-        id: text(&baked, "id")?,
-        engine: text(&baked, "engine")?,
+        id: text(&template, "id")?,
+        engine: text(&template, "engine")?,
     })
+}
+
+fn millis(template: &Value, field: &str) -> Result<Duration> {
+    let millis = template[field].as_u64();
+    let millis = millis.with_context(|| format!("a template without {field}"))?;
+    Ok(Duration::from_millis(millis))
 }
 
 fn text(value: &Value, field: &str) -> Result<String> {
