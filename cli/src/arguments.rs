@@ -240,6 +240,9 @@ pub(crate) struct Init {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) place: Place,
+    /// Print JSON, once all is done.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -139,6 +139,8 @@ pub struct Fork {
     pub leases: Vec<Lease>,
     /// How long the CPUs of the one that was forked stood still.
     pub paused: Duration,
+    /// How long its programs stood still: that, and bringing them to rest and letting them go on.
+    pub at_rest: Duration,
     /// How long it took until all were awake.
     pub total: Duration,
 }

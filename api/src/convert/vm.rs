@@ -52,6 +52,7 @@ pub(crate) fn forked(forked: thaw_runner::ForkedVms) -> ForkVmResponse {
     ForkVmResponse {
         vms: forked.vms.into_iter().map(vm).collect(),
         paused_us: micros(forked.paused),
+        at_rest_us: micros(forked.at_rest),
         total_us: micros(forked.total),
     }
 }

@@ -340,6 +340,8 @@ pub struct ForkVmResponse {
     pub vms: Vec<VmInfo>,
     /// How long the CPUs of the VM that was forked stood still, in microseconds.
     pub paused_us: u64,
+    /// How long its programs stood still, in microseconds: that, and bringing them to rest and letting them go on.
+    pub at_rest_us: u64,
     /// How long it took until all were awake, in microseconds.
     pub total_us: u64,
 }

@@ -25,6 +25,7 @@ const FORKS: u32 = 10;
 #[derive(Debug, Deserialize)]
 struct Forked {
     paused_us: u64,
+    at_rest_us: u64,
     total_us: u64,
     vms: Vec<Vm>,
 }
@@ -77,12 +78,15 @@ async fn wrote(client: &Client, image: &str, guest_mib: u32, written_mib: u32) -
 }
 
 async fn forks(client: &Client, vm: &str, what: &str, report: &mut Report) -> Result<()> {
-    let (mut paused, mut total) = (Samples::new()?, Samples::new()?);
+    let mut paused = Samples::new()?;
+    let mut at_rest = Samples::new()?;
+    let mut total = Samples::new()?;
     for _ in 0..FORKS {
         let path = format!("/v1/vms/{vm}/fork");
         let answer = client.call(Method::POST, &path, Some(json!({}))).await?;
         let forked: Forked = serde_json::from_value(answer).context("reading a fork")?;
         paused.add_us(forked.paused_us);
+        at_rest.add_us(forked.at_rest_us);
         total.add_us(forked.total_us);
         for fork in forked.vms {
             client.delete_vm(&fork.id).await?;
@@ -91,7 +95,10 @@ async fn forks(client: &Client, vm: &str, what: &str, report: &mut Report) -> Re
     report.rows.push(Row {
         what: format!("{what}: until the fork is awake"),
         wall: total.latency(),
-        stages: vec![("the VM's CPUs stood still".to_owned(), paused.latency())],
+        stages: vec![
+            ("the VM's CPUs stood still".to_owned(), paused.latency()),
+            ("its programs stood still".to_owned(), at_rest.latency()),
+        ],
     });
     Ok(())
 }

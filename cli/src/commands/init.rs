@@ -8,13 +8,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use serde::Serialize;
 use thaw_api_types::{
-    EnsureTemplateRequest, ImageInfo, UploadKind,
+    EnsureTemplateRequest, ImageInfo, TemplateInfo, UploadKind,
     client::{Client, Upload},
 };
 use thaw_runner::node::vmm::GuestKernel;
 
-use super::doctor;
+use super::doctor::{self, Check};
 use crate::{
     arguments::{Init, Storage},
     daemon::{self, kernel_file},
@@ -29,25 +30,69 @@ use crate::{
 /// The image that everybody starts with.
 const DEFAULT_IMAGE: &str = "python";
 
+/// What came of it, in the order in which it is done.
+#[derive(Debug, Default, Serialize)]
+struct Done {
+    /// The kernel that `--kernel` named.
+    kernel: Option<Kernel>,
+    /// How the host is.
+    checks: Vec<Check>,
+    /// The image, by name.
+    image: Option<String>,
+    template: Option<TemplateInfo>,
+}
+
+#[derive(Debug, Serialize)]
+struct Kernel {
+    path: PathBuf,
+    /// The release of one that was taken; none where one was there and is kept.
+    taken: Option<String>,
+}
+
+/// Says what is done, line by line, unless it is to be told as JSON in the end.
+#[derive(Debug, Clone, Copy)]
+struct Teller {
+    json: bool,
+}
+
+impl Teller {
+    fn line(self, line: &str) -> Result<()> {
+        if self.json {
+            Ok(())
+        } else {
+            output::line(line)
+        }
+    }
+}
+
 pub(super) async fn run(init: Init) -> Result<Exit> {
     logging::start(LogFormat::Text, "warn");
     let storage = storage(&init);
     let root = daemon::root(&storage)?;
+    let teller = Teller { json: init.json };
+    let mut done = Done::default();
     if !init.skip_kernel {
-        take_kernel(&init, &root).await?;
+        done.kernel = take_kernel(&init, &root, teller).await?;
     }
-    let checks = doctor::look(&storage).await;
-    doctor::show(&checks)?;
-    if !doctor::healthy(&checks) {
-        output::note("thaw: mend what is missing, then run thaw init again");
-        return Ok(Exit::FAILURE);
+    done.checks = doctor::look(&storage).await;
+    if !init.json {
+        doctor::show(&done.checks)?;
     }
-    let mut made = None;
-    if !init.skip_rootfs {
-        made = Some(make_image(&init, &root).await?);
+    let healthy = doctor::healthy(&done.checks);
+    if healthy && !init.skip_rootfs {
+        let (image, template) = make_image(&init, &root, teller).await?;
+        (done.image, done.template) = (Some(image), Some(template));
     }
-    next_steps(&init, made.as_deref())?;
-    Ok(Exit::SUCCESS)
+    if init.json {
+        output::json(&done)?;
+    } else if healthy {
+        next_steps(&init, done.image.as_deref())?;
+    }
+    if healthy {
+        return Ok(Exit::SUCCESS);
+    }
+    output::note("thaw: mend what is missing, then run thaw init again");
+    Ok(Exit::FAILURE)
 }
 
 /// Where everything goes. The kernel is the one that was just taken, or what a daemon would take.
@@ -63,30 +108,33 @@ fn storage(init: &Init) -> Storage {
 }
 
 /// Puts the kernel that was named into the storage root, once it is known to start guests.
-async fn take_kernel(init: &Init, root: &Path) -> Result<()> {
+async fn take_kernel(init: &Init, root: &Path, teller: Teller) -> Result<Option<Kernel>> {
     let Some(source) = &init.kernel_source else {
-        return Ok(());
+        return Ok(None);
     };
-    let place = kernel_file(root);
-    if place.exists() && !init.force {
-        let path = place.display();
-        return output::line(&format!("kernel: {path} is kept; --force replaces it"));
+    let path = kernel_file(root);
+    let place = path.display();
+    if path.exists() && !init.force {
+        teller.line(&format!("kernel: {place} is kept; --force replaces it"))?;
+        return Ok(Some(Kernel { path, taken: None }));
     }
-    let folder = place.parent().context("a kernel without a folder")?;
+    let folder = path.parent().context("a kernel without a folder")?;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("making the folder {}", folder.display()))?;
     let fetched = take(source, init.kernel_sha256.as_ref(), folder).await?;
     let kernel = GuestKernel::load(Some(fetched.path()), embedded::agent()?)
         .context("the kernel is not taken")?;
     fetched
-        .persist(&place)
-        .with_context(|| format!("putting the kernel at {}", place.display()))?;
-    let (release, path) = (kernel.release(), place.display());
-    output::line(&format!("kernel: {release}, now at {path}"))
+        .persist(&path)
+        .with_context(|| format!("putting the kernel at {place}"))?;
+    let release = kernel.release().to_string();
+    teller.line(&format!("kernel: {release}, now at {place}"))?;
+    let taken = Some(release);
+    Ok(Some(Kernel { path, taken }))
 }
 
-/// Makes the image and its template; returns the image's name.
-async fn make_image(init: &Init, root: &Path) -> Result<String> {
+/// Makes the image and its template; returns the image's name and the template.
+async fn make_image(init: &Init, root: &Path, teller: Teller) -> Result<(String, TemplateInfo)> {
     let name = match (&init.name, &init.rootfs) {
         (Some(name), _) => name.clone(),
         (None, Some(_)) => "rootfs".to_owned(),
@@ -101,22 +149,22 @@ async fn make_image(init: &Init, root: &Path) -> Result<String> {
         None => None,
     };
     let (wanted, force) = (name.clone(), init.force);
-    inside(&storage(init), move |client| async move {
+    let template = inside(&storage(init), move |client| async move {
         let known = client.images().await?;
         let mut known = known.images.into_iter();
         let there = known.find(|image| image.names.contains(&wanted));
         match (rootfs, there) {
             (Some(_), Some(_)) if !force => {
-                output::line(&format!("image: {wanted} is kept; --force replaces it"))?;
+                teller.line(&format!("image: {wanted} is kept; --force replaces it"))?;
             }
-            (Some(file), _) => upload(&client, &wanted, file.path()).await?,
+            (Some(file), _) => upload(&client, &wanted, file.path(), teller).await?,
             (None, Some(old)) if force => remove(&client, &wanted, &old).await?,
             (None, _) => {}
         }
-        bake(&client, &wanted).await
+        bake(&client, &wanted, teller).await
     })
     .await?;
-    Ok(name)
+    Ok((name, template))
 }
 
 /// Removes an image that Thaw makes itself, so that it is made anew.
@@ -138,7 +186,7 @@ async fn take(
     fetch(source, expected, folder, |event| progress.show(event)).await
 }
 
-async fn upload(client: &Client, name: &str, path: &Path) -> Result<()> {
+async fn upload(client: &Client, name: &str, path: &Path, teller: Teller) -> Result<()> {
     let upload = Upload {
         path,
         kind: UploadKind::Rootfs,
@@ -148,10 +196,10 @@ async fn upload(client: &Client, name: &str, path: &Path) -> Result<()> {
     let work = client.upload_image(upload, |_, _| {}).await?;
     let made = work.finish(|event| progress.show(event)).await?;
     drop(progress);
-    output::line(&format!("image: {name} is {}", made.digest))
+    teller.line(&format!("image: {name} is {}", made.digest))
 }
 
-async fn bake(client: &Client, image: &str) -> Result<()> {
+async fn bake(client: &Client, image: &str, teller: Teller) -> Result<TemplateInfo> {
     let wanted = EnsureTemplateRequest {
         image: image.to_owned(),
         ..EnsureTemplateRequest::default()
@@ -160,7 +208,8 @@ async fn bake(client: &Client, image: &str) -> Result<()> {
     let work = client.ensure_template(&wanted).await?;
     let template = work.finish(|event| progress.show(event)).await?;
     drop(progress);
-    output::line(&format!("template: {} of image {image}", template.id))
+    teller.line(&format!("template: {} of image {image}", template.id))?;
+    Ok(template)
 }
 
 fn next_steps(init: &Init, image: Option<&str>) -> Result<()> {

@@ -213,6 +213,16 @@ fn a_root_file_system_becomes_an_image_with_a_template_that_runs() {
     );
     let (code, said) = init(storage.path(), &["--rootfs", tar, "--name", "tiny"]);
     assert!(code == Some(0) && said.contains("--force"), "{said}");
+    let (code, said) = init(
+        storage.path(),
+        &["--rootfs", tar, "--name", "tiny", "--json"],
+    );
+    assert_eq!(code, Some(0), "{said}");
+    let told: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(told["image"], "tiny");
+    assert_eq!(told["template"]["image_names"][0], "tiny");
+    assert!(told["kernel"].is_null(), "{told}");
+    assert_eq!(told["checks"][0]["state"], "ok", "{told}");
     let daemon = Daemon::on(storage);
     assert_eq!(
         daemon.says(&["run", "tiny", "--", "echo", "thawed"]),

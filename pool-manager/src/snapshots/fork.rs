@@ -52,6 +52,7 @@ impl LocalNode {
         Ok(Fork {
             leases: all.into_iter().map(|one| self.hand_out(one)).collect(),
             paused: held_up.paused,
+            at_rest: held_up.at_rest,
             total,
         })
     }

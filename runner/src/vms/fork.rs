@@ -34,6 +34,8 @@ pub struct ForkedVms {
     pub vms: Vec<VmInfo>,
     /// How long the CPUs of the VM that was forked stood still.
     pub paused: Duration,
+    /// How long its programs stood still.
+    pub at_rest: Duration,
     /// How long it took until all were awake.
     pub total: Duration,
 }
@@ -105,6 +107,7 @@ impl Runner {
         Ok(ForkedVms {
             vms,
             paused: fork.paused,
+            at_rest: fork.at_rest,
             total: fork.total,
         })
     }

@@ -94,6 +94,7 @@ impl NodeSnapshots for Double {
         Ok(Fork {
             leases,
             paused: Duration::from_millis(1),
+            at_rest: Duration::from_millis(1),
             total: Duration::from_millis(2),
         })
     }

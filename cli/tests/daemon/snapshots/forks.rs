@@ -19,7 +19,9 @@ fn forks_begin_where_their_parent_is_and_go_their_own_ways() {
     let world = World::with_parent();
     let forked = world.fork(PARENT, &["a", "b", "c"]);
     assert!(
-        forked.paused_us > 0 && forked.paused_us < forked.total_us,
+        forked.paused_us > 0
+            && forked.paused_us <= forked.at_rest_us
+            && forked.at_rest_us < forked.total_us,
         "{forked:?}"
     );
     let names: Vec<_> = forked
