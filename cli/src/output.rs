@@ -132,3 +132,44 @@ impl Drop for Progress {
         }
     }
 }
+
+/// Counts bytes for whoever waits.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    progress: Progress,
+    event: ProgressEvent,
+}
+
+impl Meter {
+    /// Begins to show what is done with so many bytes.
+    pub(crate) fn new(what: &str, total_bytes: Option<u64>) -> Self {
+        Self {
+            progress: Progress::start(),
+            event: ProgressEvent {
+                message: what.to_owned(),
+                done_bytes: Some(0),
+                total_bytes,
+            },
+        }
+    }
+
+    /// So many more.
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.is_at(self.event.done_bytes.unwrap_or(0) + bytes as u64);
+    }
+
+    /// So many in all.
+    pub(crate) fn is_at(&mut self, done: u64) {
+        self.event.done_bytes = Some(done);
+        self.progress.show(&self.event);
+    }
+}
+
+/// Shows how much of an upload is sent.
+pub(crate) fn sending() -> impl FnMut(u64, u64) + Send + 'static {
+    let mut meter: Option<Meter> = None;
+    move |done, total| {
+        let meter = meter.get_or_insert_with(|| Meter::new("sending", Some(total)));
+        meter.is_at(done);
+    }
+}

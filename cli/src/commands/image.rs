@@ -11,7 +11,7 @@ use thaw_api_types::{
 use crate::{
     arguments::Image,
     exit::Exit,
-    output::{self, Progress},
+    output::{self, Progress, sending},
     server::connect,
 };
 
@@ -24,8 +24,8 @@ pub(super) async fn run(image: Image) -> Result<Exit> {
             connection,
         } => {
             let client = connect(&connection)?;
-            let mut progress = Progress::start();
             let work = start(&client, &source, name, username).await?;
+            let mut progress = Progress::start();
             let made = work.finish(|event| progress.show(event)).await?;
             drop(progress);
             if connection.json {
@@ -65,7 +65,7 @@ async fn start(
             kind,
             name: name.as_deref(),
         };
-        return Ok(client.upload_image(upload, |_, _| {}).await?);
+        return Ok(client.upload_image(upload, sending()).await?);
     }
     let auth = match username {
         None => None,

@@ -24,7 +24,7 @@ use crate::{
     fetch::{Origin, Sha256Hex, fetch},
     inside::inside,
     logging::{self, LogFormat},
-    output::{self, Progress},
+    output::{self, Progress, sending},
 };
 
 /// The image that everybody starts with.
@@ -192,8 +192,8 @@ async fn upload(client: &Client, name: &str, path: &Path, teller: Teller) -> Res
         kind: UploadKind::Rootfs,
         name: Some(name),
     };
+    let work = client.upload_image(upload, sending()).await?;
     let mut progress = Progress::start();
-    let work = client.upload_image(upload, |_, _| {}).await?;
     let made = work.finish(|event| progress.show(event)).await?;
     drop(progress);
     teller.line(&format!("image: {name} is {}", made.digest))

@@ -27,7 +27,10 @@ fn add(daemon: &Daemon, name: &str, config: &Value) {
     ];
     let path = docker_archive(&folder.path().join("image.tar"), config, &files);
     let source = format!("docker-archive:{}", path.display());
-    daemon.says(&["image", "add", &source, "--name", name]);
+    let added = daemon.thaw(&["image", "add", &source, "--name", name]);
+    let told = text(&added.stderr);
+    assert!(added.status.success(), "{told}");
+    assert!(told.starts_with("sending\n"), "{told}");
 }
 
 /// Runs over HTTP; returns the status and the answer.

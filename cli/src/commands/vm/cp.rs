@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::NamedTempFile;
 use thaw_api_types::{
-    ErrorCode, FileInfo, FileKind, ProgressEvent,
+    ErrorCode, FileInfo, FileKind,
     client::{Client, ClientError, Content, Download, WriteFile},
 };
 use tokio::{io::AsyncRead, task::spawn_blocking};
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     arguments::VmCopy,
     exit::Exit,
-    output::{self, Progress},
+    output::{self, Meter},
     server::connect,
 };
 
@@ -193,7 +193,7 @@ fn into(folder: &str, from: &Path) -> Result<String> {
 
 /// What is sent, with its progress shown.
 fn counted<R: AsyncRead + Send + 'static>(reader: R, total: Option<u64>) -> Content {
-    let mut meter = Meter::new(total);
+    let mut meter = Meter::new("copying", total);
     let pieces = ReaderStream::with_capacity(reader, PIECE_BYTES);
     let pieces = futures::StreamExt::inspect(pieces, move |piece| {
         if let Ok(piece) = piece {
@@ -207,35 +207,10 @@ fn counted<R: AsyncRead + Send + 'static>(reader: R, total: Option<u64>) -> Cont
 fn shown(
     content: Download,
 ) -> impl futures::Stream<Item = std::io::Result<bytes::Bytes>> + Send + Unpin {
-    let mut meter = Meter::new(content.length_bytes());
+    let mut meter = Meter::new("copying", content.length_bytes());
     futures::StreamExt::inspect(content.into_stream(), move |piece| {
         if let Ok(piece) = piece {
             meter.add(piece.len());
         }
     })
-}
-
-/// Counts bytes for whoever waits.
-struct Meter {
-    progress: Progress,
-    event: ProgressEvent,
-}
-
-impl Meter {
-    fn new(total_bytes: Option<u64>) -> Self {
-        Self {
-            progress: Progress::start(),
-            event: ProgressEvent {
-                message: "copying".to_owned(),
-                done_bytes: Some(0),
-                total_bytes,
-            },
-        }
-    }
-
-    fn add(&mut self, bytes: usize) {
-        let done = self.event.done_bytes.unwrap_or(0) + bytes as u64;
-        self.event.done_bytes = Some(done);
-        self.progress.show(&self.event);
-    }
 }
