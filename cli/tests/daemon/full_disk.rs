@@ -67,8 +67,8 @@ fn a_guest_that_fills_its_hosts_disk_is_told_so_and_its_vm_stays_usable() {
     // It runs on; what it has in memory and what is on its image is as it was.
     let sum = daemon.says(&["vm", "exec", "greedy", "--", "sh", "-c", "echo $((6*7))"]);
     assert_eq!(sum, "42\n");
-    fs::remove_file(disk.0.join("filler")).unwrap();
     daemon.says(&["vm", "rm", "greedy"]);
+    fs::remove_file(disk.0.join("filler")).unwrap();
     daemon.says(&["vm", "create", "python", "--name", "modest"]);
     let write = "dd if=/dev/zero of=/small bs=1M count=20 conv=fsync 2>/dev/null && echo well";
     let wrote = daemon.says(&["vm", "exec", "modest", "--", "sh", "-c", write]);

@@ -28,7 +28,15 @@ impl Runner {
             let _changing = turn.changing();
             runner.on_node(&turn, runner.node().pause(&info.id)).await?;
             info.state = VmStatus::Paused(PausedBy::Request);
-            turn.write(runner.store(), info.clone()).await?;
+            let written = turn.write(runner.store(), info.clone()).await;
+            if let Err(error) = written {
+                // What can't be written is not done: it goes on, or else is known to be paused.
+                let resumed = runner.on_node(&turn, runner.node().resume(&info.id));
+                if let Err(stays) = resumed.await {
+                    tracing::warn!(vm = %info.id, error = %stays, "a VM stays paused");
+                }
+                return Err(error.into());
+            }
             runner.tell_vm(EventKind::VmPaused, turn.vm(), None);
             Ok(info)
         })
@@ -55,10 +63,7 @@ impl Runner {
                 .on_node(&turn, runner.node().resume(&info.id))
                 .await?;
             info.state = VmStatus::Running;
-            turn.write(runner.store(), info.clone()).await?;
-            turn.touch();
-            runner.tell_vm(EventKind::VmResumed, turn.vm(), None);
-            Ok(info)
+            runner.note(&turn, info, EventKind::VmResumed).await
         })
         .await
     }
@@ -80,9 +85,7 @@ impl Runner {
             let stopped = runner.node().power_off(&info.id);
             runner.on_node(&turn, stopped).await?;
             info.state = VmStatus::Stopped { reason: None };
-            turn.write(runner.store(), info.clone()).await?;
-            runner.tell_vm(EventKind::VmStopped, turn.vm(), None);
-            Ok(info)
+            runner.note(&turn, info, EventKind::VmStopped).await
         })
         .await
     }
@@ -106,12 +109,20 @@ impl Runner {
             let _changing = turn.changing();
             runner.on_node(&turn, runner.node().boot(&info.id)).await?;
             info.state = VmStatus::Running;
-            turn.write(runner.store(), info.clone()).await?;
-            turn.touch();
-            runner.tell_vm(EventKind::VmStarted, turn.vm(), None);
-            Ok(info)
+            runner.note(&turn, info, EventKind::VmStarted).await
         })
         .await
+    }
+
+    /// Writes and tells what a VM does now. It is known even where it can't be written, because it is so: a daemon that
+    /// starts then asks the node.
+    async fn note(&self, turn: &Turn, info: VmInfo, kind: EventKind) -> Result<VmInfo, VmError> {
+        let written = turn.write(self.store(), info.clone()).await;
+        turn.set(info.clone());
+        turn.touch();
+        self.tell_vm(kind, turn.vm(), None);
+        written?;
+        Ok(info)
     }
 
     /// Ends a VM, what runs in it too, and forgets it; its disk is gone.
