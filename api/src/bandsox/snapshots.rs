@@ -183,7 +183,9 @@ pub(crate) async fn set_metadata(
 
 async fn failed(app: &App, error: SnapshotError) -> Detail {
     match error {
-        SnapshotError::NotFound(_) | SnapshotError::Ambiguous(_) => Detail::not_found("Snapshot"),
+        SnapshotError::NotFound(_) | SnapshotError::Ambiguous(_) | SnapshotError::TooShort(_) => {
+            Detail::not_found("Snapshot")
+        }
         SnapshotError::Vm(VmError::Stopped { .. }) => {
             Detail::new(StatusCode::CONFLICT, "VM is not running")
         }

@@ -87,6 +87,30 @@ async fn a_vm_is_made_used_changed_paused_stopped_started_and_deleted() {
 }
 
 #[tokio::test]
+async fn the_beginning_of_an_id_finds_a_vm_and_ends_one_only_if_it_is_long_enough() {
+    let world = World::new().await;
+    let client = &world.client;
+    let id = client.create_vm(&tiny("web")).await.unwrap().id;
+    for text in ["v", "vm-", &id[..6], &id[..9]] {
+        assert_eq!(client.vm(text).await.unwrap().id, id, "{text}");
+    }
+    for text in ["v", "vm", "vm-", &id[..8]] {
+        let refused = client.delete_vm(text).await.unwrap_err();
+        assert_eq!(refused.code(), Some(ErrorCode::VmAmbiguous), "{text}");
+        assert!(refused.hint().unwrap().contains("6 digits"), "{refused:?}");
+        assert_eq!(
+            code(client.stop_vm(text).await),
+            ErrorCode::VmAmbiguous,
+            "{text}"
+        );
+    }
+    client.stop_vm(&id[..9]).await.unwrap();
+    client.delete_vm(&id[..9]).await.unwrap();
+    assert_eq!(code(client.delete_vm(&id).await), ErrorCode::VmNotFound);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn vms_are_listed_by_page_and_by_what_they_are() {
     let world = World::new().await;
     let client = &world.client;

@@ -76,7 +76,8 @@ impl Runner {
     /// # Cancel safety
     /// It goes on when this is dropped.
     pub async fn stop_vm(&self, id_or_name: &str) -> Result<VmInfo, VmError> {
-        self.on_turn(id_or_name, |runner, turn| async move {
+        let vm = self.find_vm_to_end(id_or_name)?;
+        self.on_turn_of(vm, id_or_name, |runner, turn| async move {
             let mut info = turn.info();
             if let VmStatus::Stopped { .. } = info.state {
                 return Ok(info);
@@ -133,7 +134,8 @@ impl Runner {
     /// # Cancel safety
     /// It goes on when this is dropped.
     pub async fn delete_vm(&self, id_or_name: &str) -> Result<(), VmError> {
-        self.on_turn(id_or_name, |runner, turn| async move {
+        let vm = self.find_vm_to_end(id_or_name)?;
+        self.on_turn_of(vm, id_or_name, |runner, turn| async move {
             runner.delete_on(turn, None).await
         })
         .await
@@ -178,7 +180,20 @@ impl Runner {
         T: Send + 'static,
         F: Future<Output = Result<T, VmError>> + Send + 'static,
     {
-        let vm: Arc<Vm> = self.find_vm(id_or_name)?;
+        self.on_turn_of(self.find_vm(id_or_name)?, id_or_name, work)
+            .await
+    }
+
+    async fn on_turn_of<T, F>(
+        &self,
+        vm: Arc<Vm>,
+        id_or_name: &str,
+        work: impl FnOnce(Self, Turn) -> F + Send + 'static,
+    ) -> Result<T, VmError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, VmError>> + Send + 'static,
+    {
         let (runner, asked) = (self.clone(), id_or_name.to_owned());
         self.finish(async move {
             let turn = vm.turn().await.ok_or(VmError::NotFound(asked))?;
