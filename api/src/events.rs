@@ -20,8 +20,8 @@ use crate::{body::Parameters, convert, state::App, work::event};
 ///
 /// Server-sent events whose names are those of `LifecycleKind`, such as `vm.created`; data: `LifecycleEvent`.
 /// A reader that comes back with `Last-Event-ID` is told what it missed, as far as it is kept (the last 1024
-/// events of this daemon). One that is too slow gets `missed` (data: `MissedEvents`) and should list what there
-/// is now. The stream ends when the daemon stops.
+/// events of this daemon). One that is too slow, or comes back from an earlier daemon, gets `missed` (data:
+/// `MissedEvents`) and should list what there is now. The stream ends when the daemon stops.
 #[utoipa::path(
     get,
     path = "/v1/events",

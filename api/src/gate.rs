@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Uri, header, uri::Authority},
+    http::{HeaderMap, Method, Uri, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -31,7 +31,12 @@ impl Gate {
         Self { names, any_address }
     }
 
-    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub(crate) fn check(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
         let host = host_of(uri, headers).filter(|host| self.answers_for(host));
         let Some(host) = host else {
             return Err(ApiError::new(
@@ -54,6 +59,8 @@ impl Gate {
         // Browsers say it themselves, even where they send no Origin. `none` is an address typed by hand.
         match headers.get("sec-fetch-site").map(|site| site.as_bytes()) {
             None | Some(b"same-origin" | b"none") => Ok(()),
+            // Somebody followed a link to a page that everybody may see; it does nothing and shows nobody's data.
+            Some(_) if is_visit(method, uri, headers) => Ok(()),
             Some(_) => Err(foreign()),
         }
     }
@@ -71,6 +78,18 @@ impl Gate {
             Err(_) => name == "localhost" || self.names.contains(&name),
         }
     }
+}
+
+/// Pages that links of other sites may lead to.
+const PAGES: [&str; 2] = ["/login", "/docs"];
+
+/// Whether a browser opens a page in a window of its own, not in a frame, an image or a script.
+fn is_visit(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    let says = |name, what| headers.get(name).is_some_and(|value| value == what);
+    method == Method::GET
+        && PAGES.contains(&uri.path())
+        && says("sec-fetch-mode", "navigate")
+        && says("sec-fetch-dest", "document")
 }
 
 fn host_of(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
@@ -95,7 +114,10 @@ fn is_same(origin: &str, host: &Authority) -> bool {
 
 /// Turns away what [`Gate::check`] refuses.
 pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.gate.check(request.uri(), request.headers()) {
+    match app
+        .gate
+        .check(request.method(), request.uri(), request.headers())
+    {
         Ok(()) => next.run(request).await,
         Err(error) if bandsox::is_ours(request.uri().path()) => {
             bandsox::Detail::from(error).into_response()
@@ -119,7 +141,7 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         let gate = Gate::new(vec!["Thaw.example".to_owned()], false);
-        gate.check(&Uri::from_static("/v1/exec"), &headers)
+        gate.check(&Method::POST, &Uri::from_static("/v1/exec"), &headers)
             .map_err(|error| error.code())
     }
 

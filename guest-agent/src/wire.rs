@@ -1,18 +1,25 @@
 //! One stream of the connection: frames in, frames out.
 
-use std::io;
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::{Buf as _, BytesMut};
-use futures::{
-    AsyncReadExt as _, AsyncWriteExt as _,
-    io::{ReadHalf, WriteHalf},
-};
+use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use thaw_guest_protocol::{Frame, FrameDecoder, FrameError, FrameKind, encode, encode_json};
 use thiserror::Error;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use yamux::Stream;
 
 /// How much is read from the stream at once.
 const READ_BYTES: usize = 8 * 1024;
+
+/// How soon a host that has gone is noticed while nothing of it is read.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The host went away, or does not keep to the protocol; either way there is nobody to answer.
 #[derive(Debug, Error)]
@@ -30,9 +37,10 @@ pub(crate) enum WireError {
 
 /// Cuts a stream in its two directions.
 pub(crate) fn split(stream: Stream) -> (WireReader, WireWriter) {
-    let (reader, writer) = stream.split();
+    let stream = Shared(Arc::new(Mutex::new(stream)));
+    let writer = stream.clone();
     let reader = WireReader {
-        reader,
+        reader: stream,
         decoder: FrameDecoder::default(),
         chunk: vec![0; READ_BYTES].into_boxed_slice(),
     };
@@ -43,10 +51,50 @@ pub(crate) fn split(stream: Stream) -> (WireReader, WireWriter) {
     (reader, writer)
 }
 
+/// A stream that both directions hold. Unlike the halves that it could be split into, it tells whether the host is
+/// still there.
+#[derive(Debug, Clone)]
+struct Shared(Arc<Mutex<Stream>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Stream> {
+        // It is held for single polls only.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsyncRead for Shared {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Shared {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_close(cx)
+    }
+}
+
 /// What the host sends.
 #[derive(Debug)]
 pub(crate) struct WireReader {
-    reader: ReadHalf<Stream>,
+    reader: Shared,
     decoder: FrameDecoder,
     chunk: Box<[u8]>,
 }
@@ -72,11 +120,26 @@ impl WireReader {
     }
 }
 
+impl WireReader {
+    /// Ends when the host has gone, though what it sent before is not read. A stream tells that by itself to nobody
+    /// but its reader behind everything else, so it is looked at now and then.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(crate) async fn gone(&self) {
+        let mut looks = interval_at(Instant::now() + LOOK, LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.reader.lock().is_closed() {
+            looks.tick().await;
+        }
+    }
+}
+
 /// What the host is sent. It holds what the host has not taken yet; whoever adds to it looks at
 /// [`has_room`](Self::has_room) first.
 #[derive(Debug)]
 pub(crate) struct WireWriter {
-    writer: WriteHalf<Stream>,
+    writer: Shared,
     out: BytesMut,
 }
 

@@ -41,6 +41,7 @@ mod policy;
 mod pool;
 mod pools;
 mod proof;
+mod reserve;
 mod run;
 mod settings;
 mod simulated;
@@ -76,6 +77,7 @@ pub use node_snapshots::{
 pub use node_vms::{
     ConsolePiece, ConsoleStream, HostMemory, HostUsage, KeptVm, NodeVms, VmError, VmEvent, VmState,
 };
+pub use reserve::try_to_reserve_room;
 pub use settings::SettingsError;
 pub use simulated::{SimulatedCall, SimulatedFigures, SimulatedNode, SimulatedTimes};
 pub use storage::{StorageError, StorageLock, make_root};

@@ -13,6 +13,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+/// How many digits behind an id's kind something can be ended by.
+const DIGITS_TO_END: usize = 6;
+
 /// Whose it is: the id of an API key; none where everybody is one.
 pub(crate) type Owner = Option<String>;
 
@@ -51,6 +54,8 @@ pub(crate) enum Missing {
     None,
     /// The beginning of several ids.
     Ambiguous,
+    /// The beginning of an id, and too little of it to end something by.
+    TooShort,
 }
 
 /// Why there is no claim.
@@ -188,6 +193,19 @@ impl<T: Entry> Catalog<T> {
             (Some((_, only)), None) => Ok(Arc::clone(only)),
             (Some(_), Some(_)) => Err(Missing::Ambiguous),
             (None, _) => Err(Missing::None),
+        }
+    }
+
+    /// Finds what is to be stopped or removed: by id, name, or a beginning with enough of exactly one id. When a request
+    /// is sent again after it was done, its text must not happen to fit another.
+    pub(crate) fn find_to_end(&self, text: &str) -> Result<Arc<T>, Missing> {
+        let found = self.find(text)?;
+        let digits = text.split_once('-').map_or("", |(_, digits)| digits);
+        let is_named = self.read().names.contains_key(text);
+        if found.id() == text || is_named || digits.len() >= DIGITS_TO_END {
+            Ok(found)
+        } else {
+            Err(Missing::TooShort)
         }
     }
 
@@ -397,6 +415,20 @@ mod tests {
         assert_eq!(catalog.find("x"), Err(Missing::None));
         assert_eq!(catalog.find(""), Err(Missing::None));
         assert!(catalog.claim(None, name("vm-12")).is_err());
+    }
+
+    #[test]
+    fn what_is_ended_is_called_by_its_id_its_name_or_enough_of_its_id() {
+        let catalog = catalog(9, 9);
+        enter(&catalog, Thing("vm-0123456789ab", None), "v");
+        for text in ["vm-0123456789ab", "v", "vm-012345"] {
+            assert_eq!(catalog.find_to_end(text).unwrap().0, "vm-0123456789ab");
+        }
+        for text in ["vm", "vm-", "vm-01234"] {
+            assert_eq!(catalog.find(text).unwrap().0, "vm-0123456789ab");
+            assert_eq!(catalog.find_to_end(text), Err(Missing::TooShort));
+        }
+        assert_eq!(catalog.find_to_end("vm-1"), Err(Missing::None));
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub enum VmError {
     /// Several VMs' ids begin so.
     #[error("the ids of several VMs begin with {0:?}")]
     Ambiguous(String),
+    /// It is to be stopped or deleted, and this is too little of its id.
+    #[error("{0:?} is too little of an id to stop or delete a VM by")]
+    TooShort(String),
     /// Another VM has this name.
     #[error("there is a VM with the name or id {0:?} already")]
     NameTaken(String),
@@ -100,6 +103,9 @@ pub enum SnapshotError {
     /// The ids of several snapshots begin so.
     #[error("the ids of several snapshots begin with {0:?}")]
     Ambiguous(String),
+    /// It is to be removed, and this is too little of its id.
+    #[error("{0:?} is too little of an id to remove a snapshot by")]
+    TooShort(String),
     /// Another snapshot has this name.
     #[error("there is a snapshot with the name or id {0:?} already")]
     NameTaken(String),

@@ -4,6 +4,9 @@
 //! publish ─► ring of the last 1,024 ─► Subscription::next: each event, or how many were missed
 //! ```
 //!
+//! Numbers begin with the time of the daemon's start, so that a follower who comes back with one of an earlier daemon is
+//! told that it missed something, and then everything of this one.
+//!
 //! Nobody who follows slows anybody down: a follower that falls behind the ring is told how many it missed.
 
 use std::{
@@ -46,7 +49,8 @@ pub enum EventKind {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its number, counted from 1 since the daemon's start.
+    /// Its number: one more than that of the event before, beginning behind the daemon's start in microseconds since
+    /// 1970-01-01 UTC.
     pub number: u64,
     /// Milliseconds since 1970-01-01 UTC.
     pub at_ms: u64,
@@ -65,7 +69,7 @@ pub struct Event {
 pub enum Told {
     /// Something happened.
     Event(Arc<Event>),
-    /// So many events are no longer kept: ask for what there is now.
+    /// So many events are no longer kept, 0 where nobody knows how many: ask for what there is now.
     Missed(u64),
 }
 
@@ -75,9 +79,11 @@ pub(crate) struct Events {
     ring: Arc<Mutex<VecDeque<Arc<Event>>>>,
     /// The number of the newest event; closed when no more come.
     newest: watch::Sender<Newest>,
+    /// The number before the first.
+    begin: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Newest {
     number: u64,
     closed: bool,
@@ -90,13 +96,26 @@ pub struct Subscription {
     newest: watch::Receiver<Newest>,
     /// The number of the next event to tell.
     next: u64,
+    /// It was last told something that this daemon did not tell.
+    stranger: bool,
 }
 
 impl Events {
     pub(crate) fn new() -> Self {
+        // More events than microseconds do not happen, so no later daemon comes to these numbers, and all of them are
+        // whole numbers in JavaScript too.
+        Self::beginning_at(now_ms().saturating_mul(1000))
+    }
+
+    fn beginning_at(begin: u64) -> Self {
+        let newest = Newest {
+            number: begin,
+            closed: false,
+        };
         Self {
             ring: Arc::default(),
-            newest: watch::Sender::new(Newest::default()),
+            newest: watch::Sender::new(newest),
+            begin,
         }
     }
 
@@ -133,10 +152,17 @@ impl Events {
     pub(crate) fn subscribe(&self, after: Option<u64>) -> Subscription {
         let newest = self.newest.subscribe();
         let number = newest.borrow().number;
+        let stranger = after.is_some_and(|after| !(self.begin..=number).contains(&after));
+        let after = match after {
+            Some(_) if stranger => self.begin,
+            Some(after) => after,
+            None => number,
+        };
         Subscription {
             events: self.clone(),
             newest,
-            next: after.map_or(number, |after| after.min(number)) + 1,
+            next: after + 1,
+            stranger,
         }
     }
 
@@ -152,6 +178,9 @@ impl Subscription {
     /// # Cancel safety
     /// Nothing is lost.
     pub async fn next(&mut self) -> Option<Told> {
+        if std::mem::take(&mut self.stranger) {
+            return Some(Told::Missed(0));
+        }
         loop {
             let newest = *self.newest.borrow_and_update();
             if self.next <= newest.number {
@@ -202,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_follower_hears_of_what_comes_and_one_who_returns_of_what_came() {
-        let events = Events::new();
+        let events = Events::beginning_at(0);
         publish(&events, 3);
         let mut new = events.subscribe(None);
         let mut returned = events.subscribe(Some(1));
@@ -210,15 +239,32 @@ mod tests {
         assert_eq!(number(&mut new).await, 4);
         assert_eq!(number(&mut returned).await, 2);
         assert_eq!(number(&mut returned).await, 3);
-        // A number from an earlier daemon is beyond the newest: the follower waits for what comes.
-        let mut stranger = events.subscribe(Some(99));
-        publish(&events, 1);
-        assert_eq!(number(&mut stranger).await, 5);
+    }
+
+    #[tokio::test]
+    async fn who_returns_from_an_earlier_daemon_is_told_so_and_misses_nothing_of_this_one() {
+        let earlier = Events::beginning_at(1000);
+        publish(&earlier, 3);
+        let events = Events::beginning_at(2000);
+        publish(&events, 2);
+        // Of one whose clock was ahead, too.
+        for after in [1003, 3, 9999] {
+            let mut stranger = events.subscribe(Some(after));
+            assert_eq!(stranger.next().await, Some(Told::Missed(0)));
+            assert_eq!(number(&mut stranger).await, 2001);
+            assert_eq!(number(&mut stranger).await, 2002);
+        }
+        let now = Events::new();
+        publish(&now, 1);
+        assert_eq!(
+            now.subscribe(Some(2002)).next().await,
+            Some(Told::Missed(0))
+        );
     }
 
     #[tokio::test]
     async fn a_slow_follower_is_told_how_many_it_missed() {
-        let events = Events::new();
+        let events = Events::beginning_at(0);
         let mut slow = events.subscribe(None);
         publish(&events, KEPT_EVENTS + 5);
         assert_eq!(slow.next().await, Some(Told::Missed(5)));
@@ -229,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn followers_end_with_the_runner_after_the_last_event() {
-        let events = Events::new();
+        let events = Events::beginning_at(0);
         let mut follower = events.subscribe(None);
         publish(&events, 1);
         events.close();

@@ -13,7 +13,12 @@ use super::{
     fields::Fields,
     vms::{Wish, make},
 };
-use crate::{auth::Identity, failure, form::Form, state::App};
+use crate::{
+    auth::{AuditTarget, Identity},
+    failure,
+    form::Form,
+    state::App,
+};
 
 /// The largest field of the form, in bytes.
 const MAX_FIELD_BYTES: usize = 1 << 20;
@@ -29,7 +34,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
     PostedForm(form): PostedForm,
-) -> Result<Json<Value>, Detail> {
+) -> Result<(Extension<AuditTarget>, Json<Value>), Detail> {
     // Its steps run on the host, in the Docker daemon's containers.
     identity.require(Scope::Admin)?;
     let (dockerfile, texts) = take(form).await?;
@@ -61,7 +66,9 @@ pub(crate) async fn create(
         .map_err(|error| super::failure::made(failure::admin(&error)))?;
     drop(file);
     let vm = make(&app, &identity, made.digest, wish).await?;
-    Ok(Json(json!({ "id": vm.id.as_str(), "status": "created" })))
+    let made = AuditTarget::made([vm.id.as_str()]);
+    let told = json!({ "id": vm.id.as_str(), "status": "created" });
+    Ok((made, Json(told)))
 }
 
 /// The image's name when no tag is given: the same Dockerfile has the same one.

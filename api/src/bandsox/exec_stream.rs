@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use axum::extract::{
     State,
-    ws::{CloseFrame, Message, WebSocket},
+    ws::{CloseFrame, Message},
 };
 use axum::response::Response;
+use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use thaw_api_types::Encoding;
 use thaw_runner::node::{ExecEvent, ExecProgram, vmm::protocol::Exit};
@@ -14,8 +16,12 @@ use thaw_runner::node::{ExecEvent, ExecProgram, vmm::protocol::Exit};
 use super::{
     exec::{code, start},
     extract::{Id, Socket},
+    socket::{Sink, Stream, close, part, stopping},
 };
-use crate::{exec::Text, state::App};
+use crate::{
+    exec::{Text, pings},
+    state::App,
+};
 
 /// How long a command may run when the client does not say, and at most, in seconds.
 const TIMEOUT_S: (u64, u64) = (600, 3600);
@@ -23,7 +29,7 @@ const TIMEOUT_S: (u64, u64) = (600, 3600);
 /// The largest first frame, in bytes.
 const MAX_START_BYTES: usize = 1 << 20;
 
-/// Takes the command from the client's first frame and streams what it writes.
+/// Takes the command from the client's first frame and streams what it writes. The client's leaving ends it.
 pub(crate) async fn exec_stream(
     State(app): State<App>,
     Id(id): Id,
@@ -31,53 +37,94 @@ pub(crate) async fn exec_stream(
 ) -> Response {
     upgrade
         .max_message_size(MAX_START_BYTES)
-        .on_upgrade(async move |mut socket| {
-            let end = serve(&app, &id, &mut socket)
-                .await
-                .unwrap_or_else(|end| end);
-            // A client that has left is not told.
-            let _ = socket.send(Message::Close(Some(end))).await;
+        .on_upgrade(async move |socket| {
+            let (mut sink, mut stream) = socket.split();
+            let end = tokio::select! {
+                end = attend(&app, &id, &mut sink, &mut stream) => end,
+                () = app.runner.stopped() => Some(stopping()),
+            };
+            if let Some(end) = end {
+                part(sink, stream, end).await;
+            }
         })
 }
 
-/// Returns how to close the socket; as an error too where an error was the reason.
-async fn serve(app: &App, id: &str, socket: &mut WebSocket) -> Result<CloseFrame, CloseFrame> {
-    let Some(Ok(Message::Text(first))) = socket.recv().await else {
-        return Err(refuse(socket, 4000, "invalid start").await);
-    };
-    let (command, timeout) = match parse(&first) {
+/// Returns how to close the socket; nothing when the client has left.
+async fn attend(app: &App, id: &str, sink: &mut Sink, stream: &mut Stream) -> Option<CloseFrame> {
+    let (command, timeout) = match first_word(stream).await? {
         Ok(start) => start,
-        Err(why) => return Err(refuse(socket, 4000, why).await),
+        Err(why) => return Some(refuse(sink, 4000, why).await),
     };
-    let mut running = match start(app, id, ExecProgram::Shell(command), None, timeout).await {
+    // The command is dropped, and with it ended, when its client leaves.
+    tokio::select! {
+        end = serve(app, id, ExecProgram::Shell(command), timeout, sink) => end,
+        () = left(stream) => None,
+    }
+}
+
+/// What to run, or what is wrong with it; nothing when the client left without a word.
+async fn first_word(stream: &mut Stream) -> Option<Result<(String, Duration), &'static str>> {
+    loop {
+        return match stream.next().await? {
+            Ok(Message::Text(first)) => Some(parse(&first)),
+            Ok(Message::Ping(_) | Message::Pong(_)) => continue,
+            Ok(Message::Binary(_)) | Err(_) => Some(Err("invalid start")),
+            Ok(Message::Close(_)) => None,
+        };
+    }
+}
+
+/// Ends when the client leaves. Reading answers its pings; all else that it sends is passed over.
+async fn left(stream: &mut Stream) {
+    while let Some(Ok(message)) = stream.next().await {
+        if let Message::Close(_) = message {
+            return;
+        }
+    }
+}
+
+async fn serve(
+    app: &App,
+    id: &str,
+    program: ExecProgram,
+    timeout: Duration,
+    sink: &mut Sink,
+) -> Option<CloseFrame> {
+    let mut running = match start(app, id, program, None, timeout).await {
         Ok(running) => running,
         Err(error) => {
             let not_found = error.status() == 404;
             let close = if not_found { 4004 } else { 1000 };
-            return Err(refuse(socket, close, &error.text()).await);
+            return Some(refuse(sink, close, &error.text()).await);
         }
     };
     let mut stdout = Text::new(Encoding::Utf8);
     let mut stderr = Text::new(Encoding::Utf8);
+    let mut pings = pings();
     loop {
-        let event = running.channels().1.recv().await;
+        let event = tokio::select! {
+            event = running.channels().1.recv() => event,
+            _ = pings.tick() => {
+                sink.send(Message::Ping(Bytes::new())).await.ok()?;
+                continue;
+            }
+        };
         let frame = match event {
             Some(Ok(ExecEvent::Stdout(bytes))) => piece("stdout", stdout.push(&bytes)),
             Some(Ok(ExecEvent::Stderr(bytes))) => piece("stderr", stderr.push(&bytes)),
             Some(Ok(ExecEvent::Exit { exit, .. })) => {
-                send(socket, piece("stdout", stdout.finish())).await;
-                send(socket, piece("stderr", stderr.finish())).await;
-                send(socket, Some(last(&exit))).await;
-                return Ok(close(1000, ""));
+                send(sink, piece("stdout", stdout.finish())).await?;
+                send(sink, piece("stderr", stderr.finish())).await?;
+                send(sink, Some(last(&exit))).await?;
+                return Some(close(1000, ""));
             }
             Some(Err(error)) => {
                 let text = crate::failure::exec(&error).body().error.message;
-                return Err(refuse(socket, 1000, &text).await);
+                return Some(refuse(sink, 1000, &text).await);
             }
-            None => return Err(refuse(socket, 1000, "the VM was lost").await),
+            None => return Some(refuse(sink, 1000, "the VM was lost").await),
         };
-        // The command of a client that has left runs on to its end, within its time.
-        send(socket, frame).await;
+        send(sink, frame).await?;
     }
 }
 
@@ -119,26 +166,22 @@ fn piece(kind: &str, chunk: Option<thaw_api_types::OutputChunk>) -> Option<Value
     Some(json!({ "type": kind, "data": chunk?.data }))
 }
 
-/// Sends a frame, if there is one; a client that has left is not told.
-async fn send(socket: &mut WebSocket, frame: Option<Value>) {
-    if let Some(frame) = frame {
-        let _ = socket.send(Message::Text(frame.to_string().into())).await;
+/// Sends a frame, if there is one. Nothing is returned when the client has left.
+async fn send(sink: &mut Sink, frame: Option<Value>) -> Option<()> {
+    match frame {
+        Some(frame) => {
+            let sent = sink.send(Message::Text(frame.to_string().into())).await;
+            sent.ok()
+        }
+        None => Some(()),
     }
 }
 
-async fn refuse(socket: &mut WebSocket, code: u16, why: &str) -> CloseFrame {
+/// A client that has left is not told.
+async fn refuse(sink: &mut Sink, code: u16, why: &str) -> CloseFrame {
     let frame = json!({ "type": "error", "error": why });
-    send(socket, Some(frame)).await;
+    send(sink, Some(frame)).await;
     close(code, why)
-}
-
-pub(super) fn close(code: u16, reason: &str) -> CloseFrame {
-    // A close frame's reason has room for 123 bytes (RFC 6455, 5.5).
-    let end = reason.floor_char_boundary(123);
-    CloseFrame {
-        code,
-        reason: reason[..end].to_owned().into(),
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use crate::{failure, state::App};
 /// A VM that was looked up or changed.
 pub(super) async fn vm(app: &App, error: VmError) -> Detail {
     match error {
-        VmError::NotFound(_) | VmError::Ambiguous(_) => Detail::not_found("VM"),
+        VmError::NotFound(_) | VmError::Ambiguous(_) | VmError::TooShort(_) => {
+            Detail::not_found("VM")
+        }
         other => failure::vm(app, None, &other).await.into(),
     }
 }
@@ -17,9 +19,10 @@ pub(super) async fn vm(app: &App, error: VmError) -> Detail {
 /// A VM in which something was to be done: one that is stopped is as good as none.
 pub(super) async fn used(app: &App, error: VmError) -> Detail {
     match error {
-        VmError::NotFound(_) | VmError::Ambiguous(_) | VmError::Stopped { .. } => {
-            Detail::not_found("VM").saying("VM not found or not running")
-        }
+        VmError::NotFound(_)
+        | VmError::Ambiguous(_)
+        | VmError::TooShort(_)
+        | VmError::Stopped { .. } => Detail::not_found("VM").saying("VM not found or not running"),
         other => vm(app, other).await,
     }
 }

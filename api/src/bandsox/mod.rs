@@ -18,6 +18,7 @@ mod mcp;
 mod names;
 mod routes;
 mod snapshots;
+mod socket;
 mod terminal;
 mod upload;
 mod vm;

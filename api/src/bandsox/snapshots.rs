@@ -17,7 +17,10 @@ use super::{
     vm::seconds,
     vms::{keep, metadata, required_metadata},
 };
-use crate::{auth::Identity, state::App};
+use crate::{
+    auth::{AuditTarget, Identity},
+    state::App,
+};
 
 fn snapshot(info: &SnapshotInfo) -> Value {
     let mut metadata = info.metadata.as_object().clone();
@@ -49,7 +52,7 @@ pub(crate) async fn take(
     Extension(identity): Extension<Identity>,
     Id(id): Id,
     Posted(mut fields): Posted,
-) -> Result<Json<Value>, Detail> {
+) -> Result<(Extension<AuditTarget>, Json<Value>), Detail> {
     let wanted = fields.required_name("name");
     let metadata = metadata(&mut fields);
     fields.finish()?;
@@ -67,7 +70,10 @@ pub(crate) async fn take(
         taken => taken,
     };
     match taken {
-        Ok(_) => Ok(Json(json!({ "snapshot_id": wanted }))),
+        Ok(taken) => {
+            let made = AuditTarget::made([taken.id.as_str()]);
+            Ok((made, Json(json!({ "snapshot_id": wanted }))))
+        }
         Err(error) => Err(failed(&app, error).await),
     }
 }
@@ -84,7 +90,7 @@ pub(crate) async fn restore(
     Extension(identity): Extension<Identity>,
     Id(id): Id,
     Posted(mut fields): Posted,
-) -> Result<Json<Value>, Detail> {
+) -> Result<(Extension<AuditTarget>, Json<Value>), Detail> {
     let name = fields.name("name");
     let network = fields.flag("enable_networking").unwrap_or(true);
     let env = fields.environment("env_vars");
@@ -114,7 +120,11 @@ pub(crate) async fn restore(
         },
     };
     match made {
-        Ok(vm) => Ok(Json(json!({ "id": vm.id.as_str(), "status": "restored" }))),
+        Ok(vm) => {
+            let made = AuditTarget::made([vm.id.as_str()]);
+            let told = json!({ "id": vm.id.as_str(), "status": "restored" });
+            Ok((made, Json(told)))
+        }
         Err(VmError::NoSnapshot(_) | VmError::AmbiguousSnapshot(_)) => {
             Err(Detail::not_found("Snapshot"))
         }
@@ -183,7 +193,9 @@ pub(crate) async fn set_metadata(
 
 async fn failed(app: &App, error: SnapshotError) -> Detail {
     match error {
-        SnapshotError::NotFound(_) | SnapshotError::Ambiguous(_) => Detail::not_found("Snapshot"),
+        SnapshotError::NotFound(_) | SnapshotError::Ambiguous(_) | SnapshotError::TooShort(_) => {
+            Detail::not_found("Snapshot")
+        }
         SnapshotError::Vm(VmError::Stopped { .. }) => {
             Detail::new(StatusCode::CONFLICT, "VM is not running")
         }

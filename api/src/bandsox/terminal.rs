@@ -1,33 +1,40 @@
 //! A terminal in a VM, over a WebSocket.
 
+use std::convert::Infallible;
+
 use axum::{
     extract::{
         Query, State,
-        ws::{Message, WebSocket},
+        ws::{CloseFrame, Message},
     },
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use thaw_api_types::Encoding;
 use thaw_runner::{
     RunningExec,
     node::{
-        ExecEvent, ExecInput, ExecProgram, ExecRequest,
+        ExecError, ExecEvent, ExecInput, ExecProgram, ExecRequest,
         vmm::protocol::{Control, PtySize},
     },
 };
+use tokio::sync::mpsc;
 
 use super::{
-    exec_stream::close,
     extract::{Id, Socket},
     failure,
     frames::Framing,
     names,
+    socket::{Sink, Stream, close, part, stopping},
 };
-use crate::{exec::Text, state::App};
+use crate::{
+    exec::{Text, inward, pings},
+    state::App,
+};
 
 /// The subprotocol that clients with a token offer.
 const PROTOCOL: &str = "bandsox.terminal";
@@ -51,16 +58,15 @@ pub(crate) async fn terminal(
     upgrade
         .protocols([PROTOCOL])
         .max_message_size(MAX_FRAME_BYTES)
-        .on_upgrade(async move |mut socket| {
+        .on_upgrade(async move |socket| {
+            let (mut sink, mut stream) = socket.split();
             let end = match shell(&app, &id, size).await {
-                Ok(running) => {
-                    pass(running, &mut socket, framing).await;
-                    close(1000, "")
-                }
-                Err(end) => end,
+                Ok(running) => pass(&app, running, &mut sink, &mut stream, framing).await,
+                Err(end) => Some(end),
             };
-            // A client that has left is not told.
-            let _ = socket.send(Message::Close(Some(end))).await;
+            if let Some(end) = end {
+                part(sink, stream, end).await;
+            }
         })
 }
 
@@ -88,11 +94,7 @@ fn side(pairs: &[(String, String)], name: &str, default: u16) -> u16 {
         .clamp(1, 1000)
 }
 
-async fn shell(
-    app: &App,
-    id: &str,
-    size: PtySize,
-) -> Result<RunningExec, axum::extract::ws::CloseFrame> {
+async fn shell(app: &App, id: &str, size: PtySize) -> Result<RunningExec, CloseFrame> {
     let request = ExecRequest {
         program: ExecProgram::Argv(vec!["/bin/sh".to_owned()]),
         env: vec![("TERM".to_owned(), "xterm-256color".to_owned())],
@@ -117,39 +119,63 @@ async fn shell(
     })
 }
 
-/// Passes keys in and output out, until the shell ends or the client leaves.
-async fn pass(mut running: RunningExec, socket: &mut WebSocket, framing: Framing) {
+/// Passes keys in and output out, until the shell ends or the client leaves. Neither waits for the other: a shell
+/// that takes no keys still shows what it writes, and ends with its client.
+///
+/// Returns how to close the socket; nothing when the client has left.
+async fn pass(
+    app: &App,
+    mut running: RunningExec,
+    sink: &mut Sink,
+    stream: &mut Stream,
+    framing: Framing,
+) -> Option<CloseFrame> {
+    let (input, output) = running.channels();
+    tokio::select! {
+        shown = outward(sink, output, framing) => shown.map(|()| close(1000, "")),
+        Ok(()) = inward(stream, input, read) => None,
+        () = app.runner.stopped() => Some(stopping()),
+    }
+}
+
+/// Nothing is returned when the client has left.
+async fn outward(
+    sink: &mut Sink,
+    output: &mut mpsc::Receiver<Result<ExecEvent, ExecError>>,
+    framing: Framing,
+) -> Option<()> {
     let mut text = Text::new(Encoding::Utf8);
+    let mut pings = pings();
     loop {
-        let (input, output) = running.channels();
-        tokio::select! {
-            event = output.recv() => {
-                let (piece, over) = match event {
-                    Some(Ok(ExecEvent::Stdout(bytes) | ExecEvent::Stderr(bytes))) => (text.push(&bytes), false),
-                    Some(Ok(ExecEvent::Exit { .. }) | Err(_)) | None => (text.finish(), true),
-                };
-                if let Some(piece) = piece {
-                    let frame = Message::Text(framing.encode(&piece.data).into());
-                    if socket.send(frame).await.is_err() {
-                        return;
-                    }
-                }
-                if over {
-                    return;
-                }
+        let event = tokio::select! {
+            event = output.recv() => event,
+            _ = pings.tick() => {
+                sink.send(Message::Ping(Bytes::new())).await.ok()?;
+                continue;
             }
-            message = socket.recv() => match message {
-                Some(Ok(Message::Text(frame))) => {
-                    // The shell's end is told by its output.
-                    if let Some(word) = word(&frame) {
-                        let _ = input.send(word).await;
-                    }
-                }
-                Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-            },
+        };
+        let (piece, over) = match event {
+            Some(Ok(ExecEvent::Stdout(bytes) | ExecEvent::Stderr(bytes))) => {
+                (text.push(&bytes), false)
+            }
+            Some(Ok(ExecEvent::Exit { .. }) | Err(_)) | None => (text.finish(), true),
+        };
+        if let Some(piece) = piece {
+            let frame = Message::Text(framing.encode(&piece.data).into());
+            sink.send(frame).await.ok()?;
+        }
+        if over {
+            return Some(());
         }
     }
+}
+
+/// What a message says to the shell; what is nothing of this is passed over.
+fn read(message: Message) -> Result<Option<ExecInput>, Infallible> {
+    Ok(match message {
+        Message::Text(frame) => word(&frame),
+        Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
+    })
 }
 
 /// What a client's frame says; what is nothing of this is passed over.

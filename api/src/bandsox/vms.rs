@@ -17,7 +17,10 @@ use super::{
     fields::Fields,
     mcp, names, vm,
 };
-use crate::{auth::Identity, state::App};
+use crate::{
+    auth::{AuditTarget, Identity},
+    state::App,
+};
 
 /// What a client may want at the least when it does not say: BandSox's own defaults.
 const DEFAULT_MEMORY_MIB: i64 = 128;
@@ -132,12 +135,14 @@ pub(crate) async fn create(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
     Posted(mut fields): Posted,
-) -> Result<Json<Value>, Detail> {
+) -> Result<(Extension<AuditTarget>, Json<Value>), Detail> {
     let image = fields.required_text("image");
     let wish = Wish::of(&mut fields);
     fields.finish()?;
     let vm = make(&app, &identity, image, wish).await?;
-    Ok(Json(json!({ "id": vm.id.as_str(), "status": "created" })))
+    let made = AuditTarget::made([vm.id.as_str()]);
+    let told = json!({ "id": vm.id.as_str(), "status": "created" });
+    Ok((made, Json(told)))
 }
 
 /// Makes a VM out of an image that a wish is about.

@@ -21,5 +21,7 @@ mod text;
 pub(crate) use account::Outcome;
 pub(crate) use request::checked;
 pub(crate) use route::{__path_exec, exec, run_and_answer};
-pub(crate) use socket::{__path_exec_socket, __path_terminal, exec_socket, terminal};
+pub(crate) use socket::{
+    __path_exec_socket, __path_terminal, FAREWELL, exec_socket, inward, pings, terminal,
+};
 pub(crate) use text::{Text, text};

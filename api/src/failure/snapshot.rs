@@ -17,6 +17,8 @@ pub(crate) async fn snapshot(app: &App, error: &SnapshotError) -> ApiError {
             of(ErrorCode::SnapshotNotFound).hint("`thaw snapshot ls` lists what is there")
         }
         SnapshotError::Ambiguous(_) => of(ErrorCode::SnapshotAmbiguous).hint("give more of the id"),
+        SnapshotError::TooShort(_) => of(ErrorCode::SnapshotAmbiguous)
+            .hint("give its name, its id, or 6 digits of the id at least: thaw snapshot ls"),
         SnapshotError::NameTaken(_) => of(ErrorCode::SnapshotNameTaken).hint("choose another name"),
         SnapshotError::Full(_) => {
             of(ErrorCode::SnapshotLimit).hint("remove snapshots: thaw snapshot rm")

@@ -18,6 +18,8 @@ pub(crate) async fn vm(app: &App, wanted: Option<&TemplateSelector>, error: &VmE
     match error {
         VmError::NotFound(_) => of(ErrorCode::VmNotFound).hint("`thaw vm ls` lists what is there"),
         VmError::Ambiguous(_) => of(ErrorCode::VmAmbiguous).hint("give more of the id"),
+        VmError::TooShort(_) => of(ErrorCode::VmAmbiguous)
+            .hint("give its name, its id, or 6 digits of the id at least: thaw vm ls"),
         VmError::NameTaken(_) => of(ErrorCode::VmNameTaken).hint("choose another name"),
         VmError::Full(_) => of(ErrorCode::VmLimit).hint("delete VMs: thaw vm rm"),
         VmError::TooManyExecs { .. } => too_many(error),

@@ -6,7 +6,14 @@ use axum::{Extension, Json, extract::State, http::StatusCode};
 use thaw_api_types::{CreateVmRequest, ErrorBody, VmInfo, limits};
 use thaw_runner::{CreateVm, VmSource};
 
-use crate::{auth::Identity, body::JsonBody, convert, error::ApiError, failure, state::App};
+use crate::{
+    auth::{AuditTarget, Identity},
+    body::JsonBody,
+    convert,
+    error::ApiError,
+    failure,
+    state::App,
+};
 
 /// Create a VM, or restore one from a snapshot
 ///
@@ -29,7 +36,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     Extension(identity): Extension<Identity>,
     JsonBody(wanted): JsonBody<CreateVmRequest>,
-) -> Result<(StatusCode, Json<VmInfo>), ApiError> {
+) -> Result<(StatusCode, Extension<AuditTarget>, Json<VmInfo>), ApiError> {
     let problems = wanted.problems();
     if !problems.is_empty() {
         return Err(ApiError::invalid(&problems));
@@ -56,7 +63,10 @@ pub(crate) async fn create(
         start_within: start_within(wanted.start_timeout_ms),
     };
     match app.runner.create_vm(call).await {
-        Ok(vm) => Ok((StatusCode::CREATED, Json(convert::vm(vm)))),
+        Ok(vm) => {
+            let made = AuditTarget::made([vm.id.as_str()]);
+            Ok((StatusCode::CREATED, made, Json(convert::vm(vm))))
+        }
         Err(error) => Err(failure::vm(&app, selector.as_ref(), &error).await),
     }
 }

@@ -6,7 +6,13 @@ use thaw_runner::ForkVm;
 
 use super::create::start_within;
 use crate::{
-    auth::Identity, body::JsonBody, convert, error::ApiError, failure, named::Named, state::App,
+    auth::{AuditTarget, Identity},
+    body::JsonBody,
+    convert,
+    error::ApiError,
+    failure,
+    named::Named,
+    state::App,
 };
 
 /// Make more VMs that begin where this one is now
@@ -31,7 +37,7 @@ pub(crate) async fn fork(
     Extension(identity): Extension<Identity>,
     Named(id): Named,
     JsonBody(wanted): JsonBody<ForkVmRequest>,
-) -> Result<(StatusCode, Json<ForkVmResponse>), ApiError> {
+) -> Result<(StatusCode, Extension<AuditTarget>, Json<ForkVmResponse>), ApiError> {
     let problems = wanted.problems();
     if !problems.is_empty() {
         return Err(ApiError::invalid(&problems));
@@ -48,7 +54,10 @@ pub(crate) async fn fork(
         within: start_within(wanted.start_timeout_ms),
     };
     match app.runner.fork_vm(&id, call).await {
-        Ok(forked) => Ok((StatusCode::CREATED, Json(convert::forked(forked)))),
+        Ok(forked) => {
+            let made = AuditTarget::made(forked.vms.iter().map(|vm| vm.id.as_str()));
+            Ok((StatusCode::CREATED, made, Json(convert::forked(forked))))
+        }
         Err(error) => Err(failure::snapshot(&app, &error).await),
     }
 }

@@ -5,7 +5,13 @@ use thaw_api_types::{ErrorBody, SnapshotInfo, TakeSnapshotRequest};
 use thaw_runner::TakeSnapshot;
 
 use crate::{
-    auth::Identity, body::JsonBody, convert, error::ApiError, failure, named::Named, state::App,
+    auth::{AuditTarget, Identity},
+    body::JsonBody,
+    convert,
+    error::ApiError,
+    failure,
+    named::Named,
+    state::App,
 };
 
 /// Take a snapshot of a VM
@@ -29,7 +35,7 @@ pub(crate) async fn snapshot(
     Extension(identity): Extension<Identity>,
     Named(id): Named,
     JsonBody(wanted): JsonBody<TakeSnapshotRequest>,
-) -> Result<(StatusCode, Json<SnapshotInfo>), ApiError> {
+) -> Result<(StatusCode, Extension<AuditTarget>, Json<SnapshotInfo>), ApiError> {
     let problems = wanted.problems();
     if !problems.is_empty() {
         return Err(ApiError::invalid(&problems));
@@ -41,7 +47,10 @@ pub(crate) async fn snapshot(
         owner: identity.owner(),
     };
     match app.runner.take_snapshot(&id, call).await {
-        Ok(taken) => Ok((StatusCode::CREATED, Json(convert::snapshot(taken)))),
+        Ok(taken) => {
+            let made = AuditTarget::made([taken.id.as_str()]);
+            Ok((StatusCode::CREATED, made, Json(convert::snapshot(taken))))
+        }
         Err(error) => Err(failure::snapshot(&app, &error).await),
     }
 }

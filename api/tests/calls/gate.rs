@@ -55,6 +55,33 @@ async fn a_foreign_host_or_origin_is_turned_away_on_every_route_before_anything_
 }
 
 #[tokio::test]
+async fn a_link_of_another_site_leads_to_an_open_page_and_to_nothing_else() {
+    let world = World::new().await;
+    for (path, mode, dest, status) in [
+        ("/login", "navigate", "document", 200),
+        ("/docs", "navigate", "document", 200),
+        ("/docs", "navigate", "iframe", 403),
+        ("/docs", "no-cors", "script", 403),
+        ("/openapi.json", "navigate", "document", 403),
+        ("/v1/vms", "navigate", "document", 403),
+    ] {
+        let request = world
+            .request("GET", path)
+            .header("sec-fetch-site", "cross-site")
+            .header("sec-fetch-mode", mode)
+            .header("sec-fetch-dest", dest);
+        assert_eq!(answer(request).await.status, status, "{path} {mode} {dest}");
+    }
+    let post = world.request("POST", "/v1/login").json(&json!({}));
+    let post = post
+        .header("sec-fetch-site", "cross-site")
+        .header("sec-fetch-mode", "navigate")
+        .header("sec-fetch-dest", "document");
+    assert_eq!(answer(post).await.status, 403);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn its_own_page_and_plain_programs_are_let_in() {
     let world = World::new().await;
     let own = format!("http://{}", world.address);

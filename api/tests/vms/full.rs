@@ -10,6 +10,7 @@ use std::{
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use thaw_api_types::{
     CreateVmRequest, ErrorCode, ForkVmRequest, SnapshotListQuery, TakeSnapshotRequest, VmListQuery,
+    VmState,
     client::{Client, ClientError},
 };
 use thaw_runner::RunnerLimits;
@@ -106,7 +107,6 @@ async fn a_full_disk_is_told_leaves_nothing_half_made_and_room_mends_it() {
     full(client.create_vm(&restore).await);
     full(client.fork_vm("web", &fork).await);
     full(client.take_snapshot("web", &snapshot("second")).await);
-    full(client.start_vm("asleep").await);
     assert_eq!(there(client).await, before);
 
     disk.make_room();
@@ -123,5 +123,45 @@ async fn a_full_disk_is_told_leaves_nothing_half_made_and_room_mends_it() {
     for vm in there(client).await.0 {
         client.delete_vm(&vm).await.unwrap();
     }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_is_on_a_full_disk_can_be_paused_stopped_and_removed_by_whoever_has_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::at(&folder.path().join("root"));
+    let world = World::on(folder, RunnerLimits::default()).await;
+    let [key] = world.keys();
+    let client = &Client::new(&world.server, Some(&key)).unwrap();
+    for name in ["web", "asleep", "spare"] {
+        client.create_vm(&tiny(name)).await.unwrap();
+    }
+    client.stop_vm("asleep").await.unwrap();
+    let moment = TakeSnapshotRequest {
+        name: "moment".to_owned(),
+        metadata: None,
+    };
+    client.take_snapshot("web", &moment).await.unwrap();
+    disk.fill();
+
+    for _ in 0..20 {
+        assert_eq!(client.pause_vm("web").await.unwrap().state, VmState::Paused);
+        let resumed = client.resume_vm("web").await.unwrap();
+        assert_eq!(resumed.state, VmState::Running);
+    }
+    let another = TakeSnapshotRequest {
+        name: "another".to_owned(),
+        metadata: None,
+    };
+    full(client.take_snapshot("web", &another).await);
+    assert_eq!(client.stop_vm("web").await.unwrap().state, VmState::Stopped);
+    client.delete_snapshot("moment").await.unwrap();
+    for name in ["asleep", "web", "spare"] {
+        client.delete_vm(name).await.unwrap();
+    }
+    assert_eq!(there(client).await, (Vec::new(), Vec::new()));
+    disk.make_room();
+    client.create_vm(&tiny("web")).await.unwrap();
+    client.delete_vm("web").await.unwrap();
     world.close().await;
 }

@@ -115,3 +115,50 @@ async fn a_key_has_as_many_snapshots_as_its_limit_allows_and_the_node_as_many_as
     assert_eq!(names(&world, ada, "snapshots").await, ["b", "d", "e"]);
     world.close().await;
 }
+
+#[tokio::test]
+async fn the_audit_log_says_which_vm_or_snapshot_a_key_made_and_what_was_asked_of_a_port() {
+    let world = World::new().await;
+    let [key] = world.keys();
+    let (status, made) = create(&world, &key, "web").await;
+    assert_eq!(status, 201, "{made}");
+    let id = made["id"].as_str().unwrap();
+    let (_, taken) = snapshot(&world, &key, "moment").await;
+    let taken = taken["id"].as_str().unwrap().to_owned();
+    let count = json!({ "count": 2 });
+    let (_, forked) = ask(&world, &key, Method::POST, "/v1/vms/web/fork", count).await;
+    let forked: Vec<_> = forked["vms"].as_array().unwrap().iter().collect();
+    let [one, other] = [0, 1].map(|at| forked[at]["id"].as_str().unwrap());
+    let body = json!({ "image": "tiny", "name": "box" });
+    let (_, made) = ask(&world, &key, Method::POST, "/api/vms", body).await;
+    let boxed = made["id"].as_str().unwrap();
+    let path = format!("/api/snapshots/{taken}/restore");
+    let (_, made) = ask(&world, &key, Method::POST, &path, json!({})).await;
+    let restored = made["id"].as_str().unwrap();
+    ask(
+        &world,
+        &key,
+        Method::GET,
+        "/v1/vms/web/ports/80/x",
+        json!({}),
+    )
+    .await;
+    let admin = world.admin();
+    let (_, page) = ask(&world, &admin, Method::GET, "/v1/audit?limit=6", json!({})).await;
+    let entries = page["entries"].as_array().unwrap().iter().rev();
+    let targets: Vec<_> = entries
+        .map(|entry| entry["target"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        targets,
+        [
+            format!("/v1/vms: {id}"),
+            format!("/v1/vms/web/snapshot: {taken}"),
+            format!("/v1/vms/web/fork: {one} {other}"),
+            format!("/api/vms: {boxed}"),
+            format!("{path}: {restored}"),
+            "/v1/vms/web/ports/80/x".to_owned(),
+        ]
+    );
+    world.close().await;
+}

@@ -101,6 +101,17 @@ impl World {
         })
     }
 
+    /// A key that may do everything, once authentication is on.
+    pub(crate) fn admin(&self) -> String {
+        let mut db = ApiDb::open(&self.folder.path().join("root")).unwrap();
+        let new = NewKey {
+            name: "ops".to_owned(),
+            scopes: vec![Scope::Admin],
+            expires_at: None,
+        };
+        db.create_key(&new, 0).unwrap().0.expose().to_owned()
+    }
+
     /// What lies beside the storage root: nothing that a request asks for may appear there.
     pub(crate) fn outside(&self) -> BTreeSet<String> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap();

@@ -78,7 +78,7 @@ pub struct LifecycleEvent {
 /// The data of the event `missed`: the reader was too slow, or away for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MissedEvents {
-    /// So many events are lost; list what there is now.
+    /// So many events are lost, 0 where nobody knows how many; list what there is now.
     pub count: u64,
 }
 

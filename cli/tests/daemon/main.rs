@@ -15,6 +15,7 @@ mod completions;
 mod doctor;
 mod end_to_end;
 mod faults;
+mod full_disk;
 mod function_commands;
 mod functions;
 mod image_config;

@@ -248,7 +248,7 @@ impl Running {
                     // It may have ended in this moment; its status tells.
                     let _ = subject.signal(libc::SIGKILL);
                 }
-                frame = input.next_frame(), if !stdin.is_waiting() => {
+                frame = next(input, stdin.is_waiting()) => {
                     hear(frame?, subject, stdin)?;
                 }
                 sent = output.drain(), if output.is_pending() => sent?,
@@ -274,6 +274,16 @@ async fn readable(tap: Option<&Tap>) {
         Some(tap) => tap.readable().await,
         None => std::future::pending().await,
     }
+}
+
+/// The next frame, unless what the last one brought still waits: a program that takes nothing must hold up its
+/// sender, and yet not outlive it.
+async fn next(input: &mut WireReader, waiting: bool) -> Result<Frame, WireError> {
+    if waiting {
+        input.gone().await;
+        return Err(WireError::Closed);
+    }
+    input.next_frame().await
 }
 
 /// Does what a frame of the host says.

@@ -26,9 +26,12 @@ impl KeptVms {
                 Phase::Stopped | Phase::Released => return turn.refuse("pause"),
             };
             leased.pause().await?;
-            kept.record(&leased, Recorded::Paused).await?;
+            let recorded = kept.record(&leased, Recorded::Paused).await;
+            if recorded.is_err() && goes_on(&leased).await {
+                return recorded;
+            }
             turn.set(Phase::Paused(leased));
-            Ok(())
+            recorded
         })
         .await
     }
@@ -43,9 +46,9 @@ impl KeptVms {
                 Phase::Stopped | Phase::Released => return turn.refuse("resume"),
             };
             leased.resume().await?;
-            kept.record(&leased, Recorded::Running).await?;
-            turn.set(Phase::Running(leased));
-            Ok(())
+            // It runs, whether that can be recorded or not: the next start sees so too.
+            turn.set(Phase::Running(Arc::clone(&leased)));
+            kept.record(&leased, Recorded::Running).await
         })
         .await
     }
@@ -98,6 +101,15 @@ impl KeptVms {
         let recorded = self.0.setup.db.record(id, recorded(mark)).await;
         recorded.map_err(unrecorded(id, "record"))
     }
+}
+
+/// Undoes a pause that could not be recorded. False when it stays paused.
+async fn goes_on(leased: &Arc<Leased>) -> bool {
+    let resumed = leased.resume().await;
+    if let Err(error) = &resumed {
+        tracing::warn!(vm = %leased.id(), "a VM stays paused: {}", crate::error::chain(error));
+    }
+    resumed.is_ok()
 }
 
 fn machine(leased: &Leased) -> Result<Arc<dyn thaw_vmm::Machine>, VmError> {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use thiserror::Error;
 
 use super::schema::MIGRATIONS;
-use crate::blocking::blocking;
+use crate::{blocking::blocking, reserve::try_to_reserve_room};
 
 /// The node's database can't be opened, read or written.
 #[derive(Debug, Error)]
@@ -76,6 +76,7 @@ impl NodeDb {
         set("journal_mode", "WAL")
             .and_then(|()| set("synchronous", "FULL"))
             .map_err(NodeDbError::of("set up"))?;
+        try_to_reserve_room(&connection, "node.db");
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 

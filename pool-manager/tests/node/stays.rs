@@ -69,6 +69,36 @@ async fn a_vm_that_stays_is_adopted_running_or_paused_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_pause_that_cant_be_recorded_is_undone_and_a_resume_has_happened() {
+    let world = World::new().await;
+    let vm = kept(&world).await;
+    say(&world, &vm, &["remember", "this"]).await;
+    // Another program holds the database for longer than a write waits for it.
+    let path = world.root.folder.path().join("node.db");
+    let other = rusqlite::Connection::open(path).unwrap();
+    let hold = || other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let let_go = || other.execute_batch("ROLLBACK").unwrap();
+    hold();
+    let refused = world.node.pause(&vm).await.unwrap_err();
+    assert!(matches!(refused, VmError::Storage { .. }), "{refused:?}");
+    assert_eq!(state(&world, &vm).await, Some(VmState::Running));
+    assert_eq!(say(&world, &vm, &["recall"]).await, "this");
+    let_go();
+    world.node.pause(&vm).await.unwrap();
+    hold();
+    world.node.resume(&vm).await.unwrap_err();
+    assert_eq!(state(&world, &vm).await, Some(VmState::Running));
+    assert_eq!(say(&world, &vm, &["recall"]).await, "this");
+    let_go();
+    let world = world.restart().await;
+    assert_eq!(state(&world, &vm).await, Some(VmState::Running));
+    world.node.pause(&vm).await.unwrap();
+    world.node.resume(&vm).await.unwrap();
+    world.node.release(&vm);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_vm_that_is_powered_off_keeps_its_disk_and_nothing_else() {
     let world = World::new().await;
     let vm = kept(&world).await;

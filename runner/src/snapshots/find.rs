@@ -71,10 +71,20 @@ impl Runner {
         &self,
         which: SnapshotRef<'_>,
     ) -> Result<Arc<Snapshot>, SnapshotError> {
-        self.look_up(which).map_err(|missing| match missing {
-            Missing::None => SnapshotError::NotFound(which.as_str().to_owned()),
-            Missing::Ambiguous => SnapshotError::Ambiguous(which.as_str().to_owned()),
-        })
+        let found = self.look_up(which);
+        found.map_err(|missing| not_found(missing, which))
+    }
+
+    /// One that is to be removed.
+    pub(super) fn find_snapshot_to_end(
+        &self,
+        which: SnapshotRef<'_>,
+    ) -> Result<Arc<Snapshot>, SnapshotError> {
+        let found = match which {
+            SnapshotRef::Text(text) => self.snapshot_catalog().find_to_end(text),
+            SnapshotRef::Exactly(_) => self.look_up(which),
+        };
+        found.map_err(|missing| not_found(missing, which))
     }
 
     /// Keeps a snapshot from being removed while a VM is made of it.
@@ -82,7 +92,9 @@ impl Runner {
         let missing = || VmError::NoSnapshot(which.as_str().to_owned());
         let found = self.look_up(which).map_err(|why| match why {
             Missing::None => missing(),
-            Missing::Ambiguous => VmError::AmbiguousSnapshot(which.as_str().to_owned()),
+            Missing::Ambiguous | Missing::TooShort => {
+                VmError::AmbiguousSnapshot(which.as_str().to_owned())
+            }
         })?;
         found.use_it().ok_or_else(missing)
     }
@@ -93,5 +105,14 @@ impl Runner {
             SnapshotRef::Text(text) => catalog.find(text),
             SnapshotRef::Exactly(id) => catalog.get(id.as_str()).ok_or(Missing::None),
         }
+    }
+}
+
+fn not_found(missing: Missing, which: SnapshotRef<'_>) -> SnapshotError {
+    let asked = which.as_str().to_owned();
+    match missing {
+        Missing::None => SnapshotError::NotFound(asked),
+        Missing::Ambiguous => SnapshotError::Ambiguous(asked),
+        Missing::TooShort => SnapshotError::TooShort(asked),
     }
 }

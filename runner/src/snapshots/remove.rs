@@ -21,7 +21,7 @@ impl Runner {
         which: impl Into<SnapshotRef<'_>>,
     ) -> Result<(), SnapshotError> {
         let which = which.into();
-        let snapshot = self.find_snapshot(which)?;
+        let snapshot = self.find_snapshot_to_end(which)?;
         let (runner, asked) = (self.clone(), which.as_str().to_owned());
         self.finish(async move {
             let turn = snapshot.turn().await;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use rusqlite::{Connection, TransactionBehavior};
+use thaw_pool_manager::try_to_reserve_room;
 use thiserror::Error;
 
 use super::{schema::MIGRATIONS, vms::signed};
@@ -89,6 +90,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         .and_then(|()| set("synchronous", "FULL"))
         .map_err(StoreError::database("set up"))?;
     migrate(&mut connection, path)?;
+    try_to_reserve_room(&connection, "runner.db");
     Ok(connection)
 }
 

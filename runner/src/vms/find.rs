@@ -142,12 +142,23 @@ impl Runner {
     }
 
     pub(crate) fn find_vm(&self, id_or_name: &str) -> Result<Arc<Vm>, VmError> {
-        self.catalog()
-            .find(id_or_name)
-            .map_err(|missing| match missing {
-                Missing::None => VmError::NotFound(id_or_name.to_owned()),
-                Missing::Ambiguous => VmError::Ambiguous(id_or_name.to_owned()),
-            })
+        let found = self.catalog().find(id_or_name);
+        found.map_err(|missing| not_found(missing, id_or_name))
+    }
+
+    /// One that is to be stopped or deleted.
+    pub(crate) fn find_vm_to_end(&self, id_or_name: &str) -> Result<Arc<Vm>, VmError> {
+        let found = self.catalog().find_to_end(id_or_name);
+        found.map_err(|missing| not_found(missing, id_or_name))
+    }
+}
+
+fn not_found(missing: Missing, asked: &str) -> VmError {
+    let asked = asked.to_owned();
+    match missing {
+        Missing::None => VmError::NotFound(asked),
+        Missing::Ambiguous => VmError::Ambiguous(asked),
+        Missing::TooShort => VmError::TooShort(asked),
     }
 }
 

@@ -28,7 +28,15 @@ impl Runner {
             let _changing = turn.changing();
             runner.on_node(&turn, runner.node().pause(&info.id)).await?;
             info.state = VmStatus::Paused(PausedBy::Request);
-            turn.write(runner.store(), info.clone()).await?;
+            let written = turn.write(runner.store(), info.clone()).await;
+            if let Err(error) = written {
+                // What can't be written is not done: it goes on, or else is known to be paused.
+                let resumed = runner.on_node(&turn, runner.node().resume(&info.id));
+                if let Err(stays) = resumed.await {
+                    tracing::warn!(vm = %info.id, error = %stays, "a VM stays paused");
+                }
+                return Err(error.into());
+            }
             runner.tell_vm(EventKind::VmPaused, turn.vm(), None);
             Ok(info)
         })
@@ -55,10 +63,7 @@ impl Runner {
                 .on_node(&turn, runner.node().resume(&info.id))
                 .await?;
             info.state = VmStatus::Running;
-            turn.write(runner.store(), info.clone()).await?;
-            turn.touch();
-            runner.tell_vm(EventKind::VmResumed, turn.vm(), None);
-            Ok(info)
+            runner.note(&turn, info, EventKind::VmResumed).await
         })
         .await
     }
@@ -71,7 +76,8 @@ impl Runner {
     /// # Cancel safety
     /// It goes on when this is dropped.
     pub async fn stop_vm(&self, id_or_name: &str) -> Result<VmInfo, VmError> {
-        self.on_turn(id_or_name, |runner, turn| async move {
+        let vm = self.find_vm_to_end(id_or_name)?;
+        self.on_turn_of(vm, id_or_name, |runner, turn| async move {
             let mut info = turn.info();
             if let VmStatus::Stopped { .. } = info.state {
                 return Ok(info);
@@ -80,9 +86,7 @@ impl Runner {
             let stopped = runner.node().power_off(&info.id);
             runner.on_node(&turn, stopped).await?;
             info.state = VmStatus::Stopped { reason: None };
-            turn.write(runner.store(), info.clone()).await?;
-            runner.tell_vm(EventKind::VmStopped, turn.vm(), None);
-            Ok(info)
+            runner.note(&turn, info, EventKind::VmStopped).await
         })
         .await
     }
@@ -106,12 +110,20 @@ impl Runner {
             let _changing = turn.changing();
             runner.on_node(&turn, runner.node().boot(&info.id)).await?;
             info.state = VmStatus::Running;
-            turn.write(runner.store(), info.clone()).await?;
-            turn.touch();
-            runner.tell_vm(EventKind::VmStarted, turn.vm(), None);
-            Ok(info)
+            runner.note(&turn, info, EventKind::VmStarted).await
         })
         .await
+    }
+
+    /// Writes and tells what a VM does now. It is known even where it can't be written, because it is so: a daemon that
+    /// starts then asks the node.
+    async fn note(&self, turn: &Turn, info: VmInfo, kind: EventKind) -> Result<VmInfo, VmError> {
+        let written = turn.write(self.store(), info.clone()).await;
+        turn.set(info.clone());
+        turn.touch();
+        self.tell_vm(kind, turn.vm(), None);
+        written?;
+        Ok(info)
     }
 
     /// Ends a VM, what runs in it too, and forgets it; its disk is gone.
@@ -122,7 +134,8 @@ impl Runner {
     /// # Cancel safety
     /// It goes on when this is dropped.
     pub async fn delete_vm(&self, id_or_name: &str) -> Result<(), VmError> {
-        self.on_turn(id_or_name, |runner, turn| async move {
+        let vm = self.find_vm_to_end(id_or_name)?;
+        self.on_turn_of(vm, id_or_name, |runner, turn| async move {
             runner.delete_on(turn, None).await
         })
         .await
@@ -167,7 +180,20 @@ impl Runner {
         T: Send + 'static,
         F: Future<Output = Result<T, VmError>> + Send + 'static,
     {
-        let vm: Arc<Vm> = self.find_vm(id_or_name)?;
+        self.on_turn_of(self.find_vm(id_or_name)?, id_or_name, work)
+            .await
+    }
+
+    async fn on_turn_of<T, F>(
+        &self,
+        vm: Arc<Vm>,
+        id_or_name: &str,
+        work: impl FnOnce(Self, Turn) -> F + Send + 'static,
+    ) -> Result<T, VmError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, VmError>> + Send + 'static,
+    {
         let (runner, asked) = (self.clone(), id_or_name.to_owned());
         self.finish(async move {
             let turn = vm.turn().await.ok_or(VmError::NotFound(asked))?;

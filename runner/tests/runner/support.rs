@@ -58,6 +58,11 @@ impl World {
         }
     }
 
+    /// Its storage root.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Stops the daemon's part and starts it again on the same storage root; VMMs go on meanwhile.
     pub(crate) async fn restart(self) -> Self {
         self.runner.shut_down().await;

@@ -39,6 +39,38 @@ async fn a_vm_lives_on_between_its_execs_until_it_is_deleted() {
 }
 
 #[tokio::test]
+async fn what_a_vm_does_is_known_though_it_cant_be_written() {
+    let world = World::default().await;
+    world.create(Some("web")).await.unwrap();
+    let runner = &world.runner;
+    let works = async || {
+        let running = runner.vm_exec("web", request(&["true"])).await.unwrap();
+        finish(running).await.unwrap();
+    };
+    // Another program holds the database for longer than a write waits for it.
+    let other = rusqlite::Connection::open(world.folder().join("runner.db")).unwrap();
+    let hold = || other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let let_go = || other.execute_batch("ROLLBACK").unwrap();
+    hold();
+    runner.pause_vm("web").await.unwrap_err();
+    assert_eq!(runner.vm("web").unwrap().state, VmStatus::Running);
+    works().await;
+    let_go();
+    runner.pause_vm("web").await.unwrap();
+    hold();
+    runner.resume_vm("web").await.unwrap_err();
+    assert_eq!(runner.vm("web").unwrap().state, VmStatus::Running);
+    works().await;
+    runner.stop_vm("web").await.unwrap_err();
+    let stopped = VmStatus::Stopped { reason: None };
+    assert_eq!(runner.vm("web").unwrap().state, stopped);
+    let_go();
+    runner.start_vm("web").await.unwrap();
+    works().await;
+    world.close().await;
+}
+
+#[tokio::test]
 async fn of_two_who_make_a_vm_of_one_name_one_is_told_that_it_is_taken() {
     let world = World::default().await;
     let (one, other) = tokio::join!(world.create(Some("web")), world.create(Some("web")));

@@ -165,11 +165,27 @@ impl ApiDb {
             .last_used_at
             .is_none_or(|at| at.saturating_add(LAST_USE_STEP_S) <= now);
         if is_stale && !is_expired {
-            self.connection
-                .prepare_cached("UPDATE keys SET last_used_at = ?2 WHERE id = ?1")?
-                .execute(params![info.id, now.cast_signed()])?;
+            self.note_use(&info.id, now);
         }
         Ok(Some(FoundKey { info, is_expired }))
+    }
+
+    /// A key opens the door whether its use can be noted or not: the disk may be full, and whoever frees it needs one.
+    fn note_use(&mut self, id: &str, now: u64) {
+        let noted = self
+            .connection
+            .prepare_cached("UPDATE keys SET last_used_at = ?2 WHERE id = ?1")
+            .and_then(|mut update| update.execute(params![id, now.cast_signed()]));
+        match noted {
+            Ok(_) => self.unnoted_use_at = None,
+            Err(error) => {
+                let told = self.unnoted_use_at;
+                if told.is_none_or(|at| at.saturating_add(LAST_USE_STEP_S) <= now) {
+                    tracing::warn!(%error, "the last use of keys can't be noted");
+                    self.unnoted_use_at = Some(now);
+                }
+            }
+        }
     }
 }
 
@@ -258,6 +274,23 @@ mod tests {
         assert_eq!(db.revoke_key("ci").unwrap().unwrap().id, made.id);
         assert!(db.use_key(&key.hash(), 999).unwrap().is_none());
         assert!(db.revoke_key("ci").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_key_whose_use_cant_be_noted_opens_all_the_same() {
+        let (_root, mut db) = db();
+        let (key, made) = db.create_key(&named("ci"), 10).unwrap();
+        let refuse_writes = |db: &ApiDb, yes: bool| {
+            let set = db.connection.pragma_update(None, "query_only", yes);
+            set.unwrap();
+        };
+        refuse_writes(&db, true);
+        assert_eq!(db.use_key(&key.hash(), 20).unwrap().unwrap().info, made);
+        assert_eq!(db.unnoted_use_at, Some(20));
+        refuse_writes(&db, false);
+        db.use_key(&key.hash(), 30).unwrap();
+        assert_eq!(db.unnoted_use_at, None);
+        assert_eq!(db.keys().unwrap()[0].last_used_at, Some(30));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct ApiDb {
     /// What the admin's row said when `data_version` was this.
     pub(super) remembered: Option<(i64, Option<Admin>)>,
     pub(super) audited: u64,
+    /// When it was last told that the use of a key can't be noted, in seconds since 1970-01-01 UTC.
+    pub(super) unnoted_use_at: Option<u64>,
 }
 
 impl ApiDb {
@@ -57,6 +59,7 @@ impl ApiDb {
             connection,
             remembered: None,
             audited: 0,
+            unnoted_use_at: None,
         })
     }
 

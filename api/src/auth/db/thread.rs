@@ -6,6 +6,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use thaw_runner::node::try_to_reserve_room;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{ApiDb, ApiDbError};
@@ -25,6 +26,7 @@ pub(crate) struct Db {
 impl Db {
     /// Hands the database to a thread of its own.
     pub(crate) fn start(mut db: ApiDb) -> io::Result<Self> {
+        try_to_reserve_room(&db.connection, "api.db");
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         let thread = thread::Builder::new()
             .name("api-db".to_owned())

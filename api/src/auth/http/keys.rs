@@ -68,7 +68,7 @@ pub(crate) async fn create(
             return Err(ApiError::of(code, &error));
         }
     };
-    let target = AuditTarget(format!("{} ({})", info.name, info.id));
+    let target = AuditTarget::Named(format!("{} ({})", info.name, info.id));
     let made = CreatedKey {
         key: key.expose().to_owned(),
         info,
@@ -95,7 +95,7 @@ pub(crate) async fn revoke(
 ) -> Result<(StatusCode, Extension<AuditTarget>), ApiError> {
     match app.auth.revoke_key(id.clone()).await {
         Ok(Some(key)) => {
-            let target = AuditTarget(format!("{} ({})", key.name, key.id));
+            let target = AuditTarget::Named(format!("{} ({})", key.name, key.id));
             Ok((StatusCode::NO_CONTENT, Extension(target)))
         }
         Ok(None) => Err(

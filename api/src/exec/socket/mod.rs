@@ -12,8 +12,11 @@
 //! A client that closes or is no longer there ends its program.
 
 mod exec;
+mod inward;
 mod serve;
 mod terminal;
 
 pub(crate) use exec::{__path_exec_socket, exec_socket};
+pub(crate) use inward::inward;
+pub(crate) use serve::{FAREWELL, pings};
 pub(crate) use terminal::{__path_terminal, terminal};

@@ -21,9 +21,10 @@ use thaw_runner::{
 };
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Interval, MissedTickBehavior, interval, timeout},
 };
 
+use super::inward::inward;
 use crate::{
     error::ApiError,
     exec::{account::Account, finish::finish},
@@ -38,7 +39,7 @@ pub(super) const MAX_MESSAGE_BYTES: usize = 1 << 20;
 const BETWEEN_PINGS: Duration = Duration::from_secs(20);
 
 /// How long a client has to close its side after the last message.
-const FAREWELL: Duration = Duration::from_secs(1);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
 
 type Sink = SplitSink<WebSocket, Message>;
 type Stream = SplitStream<WebSocket>;
@@ -65,7 +66,7 @@ pub(super) async fn serve(
     let (input, output) = running.channels();
     let last = tokio::select! {
         last = outward(&mut sink, output, framing) => last,
-        last = inward(&mut stream, input) => last,
+        left = inward(&mut stream, input, read) => left.map_or_else(Last::Refused, |()| Last::Left),
         () = app.runner.stopped() => Last::Refused(ApiError::new(
             ErrorCode::ShuttingDown,
             "the server is shutting down",
@@ -122,13 +123,19 @@ enum Last {
     Left,
 }
 
+/// When the next ping is due.
+pub(crate) fn pings() -> Interval {
+    let mut pings = interval(BETWEEN_PINGS);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pings
+}
+
 async fn outward(
     sink: &mut Sink,
     output: &mut mpsc::Receiver<Result<ExecEvent, ExecError>>,
     framing: Framing,
 ) -> Last {
-    let mut pings = interval(BETWEEN_PINGS);
-    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pings = pings();
     loop {
         let message = tokio::select! {
             event = output.recv() => match event {
@@ -158,22 +165,12 @@ fn framed(framing: Framing, channel: u8, bytes: Bytes) -> Message {
     }
 }
 
-/// Until the client leaves; a program that has ended is told by its output.
-async fn inward(stream: &mut Stream, input: &mpsc::Sender<ExecInput>) -> Last {
-    loop {
-        let piece = match stream.next().await {
-            Some(Ok(Message::Binary(bytes))) => ExecInput::Stdin(bytes),
-            Some(Ok(Message::Text(text))) => match control(&text) {
-                Ok(piece) => piece,
-                Err(error) => return Last::Refused(error),
-            },
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Last::Left,
-        };
-        if input.send(piece).await.is_err() {
-            // Nobody takes it: the program has ended, and its last event is on its way out.
-            return std::future::pending().await;
-        }
+/// What a message says to the program.
+fn read(message: Message) -> Result<Option<ExecInput>, ApiError> {
+    match message {
+        Message::Binary(bytes) => Ok(Some(ExecInput::Stdin(bytes))),
+        Message::Text(text) => control(&text).map(Some),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => Ok(None),
     }
 }
 

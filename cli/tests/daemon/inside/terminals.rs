@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
 use nix::{
     pty::openpty,
     sys::{
@@ -17,11 +19,13 @@ use nix::{
     },
     unistd::Pid,
 };
+use serde_json::{Value, json};
 use thaw_api_types::{
     CreateVmRequest, ExecExit, ExecSocketStart, SocketControl, TerminalSize, VmExecRequest,
     client::{ClientError, OpenTerminal, SocketEvent, SocketOutput},
 };
-use tokio::time::timeout;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 use super::world::{VM, World, pattern, refused};
 
@@ -30,6 +34,7 @@ fn terminals_and_programs_with_input_are_the_callers_and_end_with_it() {
     let world = World::new();
     a_terminal_has_its_size_its_bytes_and_its_exit(&world);
     who_leaves_ends_the_program(&world);
+    bandsox_sockets_answer_while_they_run_and_end_with_their_client(&world);
     input_output_and_signals_reach_the_program(&world);
     what_makes_no_sense_is_told(&world);
     the_commands_do_the_same(&world);
@@ -135,6 +140,64 @@ fn who_leaves_ends_the_program(world: &World) {
     world.shell_says(SLEEPERS, "2\n");
     // The sockets are torn down by the client's end, without a word.
     world.runtime.block_on(async { drop((terminal, program)) });
+    world.shell_says(SLEEPERS, "0\n");
+}
+
+type Raw = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// One of BandSox's WebSockets of the machine.
+async fn bandsox(world: &World, what: &str) -> Raw {
+    let id = world.client.vm(VM).await.unwrap().id;
+    let server = world.daemon.server().replacen("http", "ws", 1);
+    let url = format!("{server}/api/vms/{id}/{what}");
+    connect_async(url).await.unwrap().0
+}
+
+fn say(frame: &Value) -> Message {
+    Message::Text(frame.to_string().into())
+}
+
+/// Reads until a message is the one that is waited for.
+async fn next(socket: &mut Raw, wanted: impl Fn(&Message) -> bool) {
+    let seen = async { while !wanted(&socket.next().await.unwrap().unwrap()) {} };
+    timeout(Duration::from_secs(30), seen).await.unwrap();
+}
+
+fn bandsox_sockets_answer_while_they_run_and_end_with_their_client(world: &World) {
+    let asked = Bytes::from_static(b"there?");
+    let ping = Message::Ping(asked.clone());
+    let pong = |message: &Message| *message == Message::Pong(asked.clone());
+    let [mut stream, mut terminal] = world.wait(async {
+        let mut stream = bandsox(world, "exec-stream").await;
+        let line = json!({ "command": "echo up; exec sleep 4321" });
+        // A client's library may well ask before anything is said.
+        stream.send(ping.clone()).await.unwrap();
+        next(&mut stream, pong).await;
+        stream.send(say(&line)).await.unwrap();
+        next(&mut stream, |frame| frame.to_string().contains("up")).await;
+        [stream, bandsox(world, "terminal").await]
+    });
+    world.wait(async {
+        stream.send(ping.clone()).await.unwrap();
+        next(&mut stream, pong).await;
+        let keys = |text: &str| say(&json!({ "type": "input", "data": STANDARD.encode(text) }));
+        let line = keys("exec sleep 4321\n");
+        terminal.send(line).await.unwrap();
+    });
+    world.shell_says(SLEEPERS, "2\n");
+    world.wait(async {
+        // More than what the guest and the queue to it take of a program that reads nothing, and less than
+        // what waits besides.
+        let many = STANDARD.encode("x\n".repeat(32 << 10));
+        for _ in 0..30 {
+            let keys = say(&json!({ "type": "input", "data": many }));
+            terminal.send(keys).await.unwrap();
+        }
+        terminal.send(ping.clone()).await.unwrap();
+        next(&mut terminal, pong).await;
+    });
+    // Gone without a word.
+    world.runtime.block_on(async { drop((stream, terminal)) });
     world.shell_says(SLEEPERS, "0\n");
 }
 

@@ -41,6 +41,11 @@ impl Daemon {
         Self::serve(prepared::storage(), arguments, None)
     }
 
+    /// As [`with_python`](Self::with_python), with the storage root in this folder.
+    pub(crate) fn with_python_in(folder: &Path) -> Self {
+        Self::serve(prepared::storage_in(folder), &[], None)
+    }
+
     /// On an empty storage root, beside a Docker daemon.
     pub(crate) fn beside(docker_host: String) -> Self {
         Self::serve(tempfile::tempdir().unwrap(), &[], Some(docker_host))

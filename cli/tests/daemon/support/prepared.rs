@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -21,9 +22,15 @@ const FOLDERS: [&str; 2] = ["images", "templates"];
 
 /// A new storage root with the image and the template in it.
 pub(super) fn storage() -> TempDir {
-    let source = made_once();
     // On the same file system, so that the files can be linked.
-    let storage = tempfile::tempdir_in(source.parent().unwrap()).unwrap();
+    let folder = made_once();
+    storage_in(folder.parent().unwrap())
+}
+
+/// The same in a folder, on another file system as well.
+pub(super) fn storage_in(folder: &Path) -> TempDir {
+    let source = made_once();
+    let storage = tempfile::tempdir_in(folder).unwrap();
     for folder in FOLDERS {
         link(&source.join(folder), &storage.path().join(folder));
     }
@@ -73,7 +80,14 @@ fn link(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             link(&old, &new);
         } else {
-            fs::hard_link(&old, &new).unwrap();
+            match fs::hard_link(&old, &new) {
+                Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+                    let mut copy = Command::new("cp");
+                    let copy = copy.arg("--sparse=always").arg("-p").arg(&old).arg(&new);
+                    assert!(copy.status().unwrap().success());
+                }
+                linked => linked.unwrap(),
+            }
         }
     }
 }

@@ -172,8 +172,12 @@ impl Invocation<'_> {
             "-blockdev",
             "driver=raw,node-name=scratch,file=scratch-file,cache.no-flush=on,discard=unmap",
         );
-        arguments.pair("-device", "virtio-blk-device,drive=root");
-        arguments.pair("-device", "virtio-blk-device,drive=scratch");
+        // What the host can't read or write the guest is told as an error of its disk. Left to itself QEMU stops the
+        // CPUs of a machine whose host has no room, and waits for somebody to notice.
+        for disk in ["root", "scratch"] {
+            let device = format!("virtio-blk-device,drive={disk},rerror=report,werror=report");
+            arguments.pair("-device", device);
+        }
     }
 
     fn channels(&self, arguments: &mut Arguments) {
@@ -317,6 +321,14 @@ mod tests {
         assert!(boot.contains("thaw.rootfs=squashfs"));
         assert!(boot.contains("thaw.transport=serial"));
         assert!(!boot.contains("-incoming"));
+    }
+
+    #[test]
+    fn a_disk_that_the_host_cant_write_is_told_to_the_guest_and_stops_nothing() {
+        for start in [Start::Boot, Start::Incoming] {
+            let line = arguments(start, Transport::Serial);
+            assert!(line.contains("drive=scratch,rerror=report,werror=report"));
+        }
     }
 
     #[test]
