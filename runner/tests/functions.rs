@@ -52,6 +52,7 @@ impl World {
             limits: FunctionsLimits {
                 running: 4,
                 retry_pause: Duration::from_millis(5),
+                events_bytes: 2 << 20,
                 ..FunctionsLimits::default()
             },
         };
@@ -283,6 +284,39 @@ async fn versions_and_aliases_outlive_the_daemon_and_are_removed_with_what_they_
 }
 
 #[tokio::test]
+async fn a_version_that_is_not_live_takes_nothing_from_a_live_one_with_the_same_template() {
+    let world = World::new().await;
+    let other = VersionSpec {
+        timeout: Duration::from_secs(5),
+        max_warm: 1,
+        ..spec()
+    };
+    let first = world.deploy(spec(), "1").await.unwrap().newest;
+    let route = Route {
+        version: first.number,
+        weight: 1.0,
+    };
+    let led = world.functions.put_alias("f", "live", vec![route]).await;
+    led.unwrap();
+    let second = world.deploy(other, "1").await.unwrap().newest;
+    assert_eq!(first.template(), second.template());
+    // The second one is neither the newest now, nor does an alias lead to it.
+    world.deploy(spec(), "2").await.unwrap();
+    let bounds = async || {
+        let pools = world.node.pools().await;
+        let pool = pools.iter().find(|pool| pool.template == first.template());
+        let settings = pool.unwrap().settings;
+        (settings.min, settings.max)
+    };
+    assert_eq!(bounds().await, (1, 2));
+    world.functions.remove_alias("f", "live").await.unwrap();
+    assert_eq!(bounds().await, (0, 2));
+    world.functions.remove_version("f", 1).await.unwrap();
+    assert_eq!(bounds().await, (0, 1));
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_template_that_somebody_removed_is_baked_again() {
     let world = World::new().await;
     let spec = VersionSpec {
@@ -492,6 +526,33 @@ async fn a_queued_event_is_served_and_one_that_goes_wrong_three_times_is_dead() 
         world.functions.event("f", "id-raise").await,
         Err(FunctionError::NoEvent(_))
     ));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn events_that_would_hold_too_much_together_are_refused_until_there_is_room() {
+    let world = World::new().await;
+    world.deploy(spec(), "1").await.unwrap();
+    // They take every place, so that what follows stays queued.
+    let hang = || world.functions.start(call("hang", None));
+    let held = (hang().await.unwrap(), hang().await.unwrap());
+    let enqueue = async |first: &str| {
+        let event = format!("{first}{}", "x".repeat(1 << 20));
+        world.functions.enqueue(call(&event, None)).await
+    };
+    enqueue("a").await.unwrap();
+    let refused = enqueue("b").await;
+    let Err(InvokeError::Full { what, .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(what.contains("2 MiB"), "{what}");
+    drop(held);
+    let waiting = async || {
+        let queued = world.functions.events("f", EventState::Queued, 10).await;
+        queued.unwrap().len()
+    };
+    world.until("it is served", async || waiting().await == 0).await;
+    enqueue("b").await.unwrap();
     world.close().await;
 }
 

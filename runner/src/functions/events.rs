@@ -20,14 +20,17 @@ use thaw_pool_manager::vmm::protocol::Outcome;
 use tokio::task::JoinSet;
 
 use super::{Answer, Functions, Invocation, InvokeError, Way, event_turns::EventTurns};
-use crate::{clock::now_ms, store::Entered};
+use crate::{
+    clock::now_ms,
+    store::{Entered, Kept, Most},
+};
 
 /// Events that are tried at once, of all functions; of one at most half as many, see [`EventTurns`].
 const AT_ONCE: usize = 64;
 /// Events that wait for one function; more are refused.
 const MOST_QUEUED: u32 = 10_000;
 /// Events that are kept of one function when they are done, and again when they are dead.
-const KEPT: u32 = 1000;
+const MOST_KEPT: u32 = 1000;
 /// How often an event is tried (AWS Lambda: three times).
 const ATTEMPTS: u32 = 3;
 /// After a try that found no place or no clone, which is no attempt.
@@ -38,6 +41,8 @@ const LONGEST_BUSY: Duration = Duration::from_secs(3600);
 const START_WITHIN: Duration = Duration::from_secs(60);
 /// How much of a result is kept.
 const RESULT_BYTES: usize = 64 * 1024;
+/// How much of an error is kept.
+const ERROR_BYTES: usize = 4 * 1024;
 /// When the database could not be read, it is tried again.
 const AFTER_TROUBLE: Duration = Duration::from_secs(1);
 
@@ -74,6 +79,33 @@ pub struct QueuedEvent {
     pub error: Option<String>,
     /// What the function returned, at most 64 KiB.
     pub result: Option<Vec<u8>>,
+    /// The result's media type.
+    pub result_type: Option<String>,
+}
+
+/// An event without what it holds, and without what came out of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedEvent {
+    /// Its id among its function's events.
+    pub id: String,
+    /// A version's number or an alias.
+    pub qualifier: Option<String>,
+    /// The event's media type.
+    pub content_type: Option<String>,
+    /// The size of the event.
+    pub event_bytes: u64,
+    /// Where it is.
+    pub state: EventState,
+    /// Attempts that went wrong.
+    pub attempts: u32,
+    /// When it is to be tried, in milliseconds since 1970-01-01 UTC.
+    pub due_at_ms: u64,
+    /// When it came.
+    pub created_at_ms: u64,
+    /// When it was done, or given up.
+    pub ended_at_ms: Option<u64>,
+    /// What went wrong last.
+    pub error: Option<String>,
     /// The result's media type.
     pub result_type: Option<String>,
 }
@@ -157,22 +189,32 @@ impl Functions {
             result_type: None,
         };
         let id = event.id.clone();
-        let entered = self.0.store.enter_event(event, MOST_QUEUED).await;
+        let bytes = self.0.limits.events_bytes;
+        let most = Most {
+            events: MOST_QUEUED,
+            bytes,
+        };
+        let entered = self.0.store.enter_event(event, most).await;
         match entered.map_err(super::FunctionError::Store)? {
             Entered::New => self.0.queued.notify_one(),
             Entered::Before => {}
             Entered::Taken => return Err(InvokeError::IdTaken(id)),
             Entered::Full => {
-                return Err(InvokeError::Full {
-                    what: format!("{MOST_QUEUED} events are queued for the function already"),
-                    retry_after: Duration::from_secs(10),
-                });
+                let what = format!("{MOST_QUEUED} events are queued for the function already");
+                return Err(no_room(what));
+            }
+            Entered::TooManyBytes => {
+                let mib = bytes >> 20;
+                return Err(no_room(format!(
+                    "the function's events that are queued or dead hold {mib} MiB already; dead ones stay until \
+                     they are tried again or removed"
+                )));
             }
         }
         Ok(())
     }
 
-    /// A function's newest events of a state, newest first.
+    /// A function's newest events of a state, newest first, without what they hold.
     ///
     /// # Errors
     /// See [`FunctionError`](super::FunctionError).
@@ -181,7 +223,7 @@ impl Functions {
         function: &str,
         state: EventState,
         limit: u32,
-    ) -> Result<Vec<QueuedEvent>, super::FunctionError> {
+    ) -> Result<Vec<ListedEvent>, super::FunctionError> {
         self.0.registry.find(function)?;
         Ok(self.0.store.events(function, state, limit).await?)
     }
@@ -213,7 +255,7 @@ impl Functions {
             let now = now_ms();
             (event.state, event.attempts) = (EventState::Queued, 0);
             (event.due_at_ms, event.created_at_ms, event.ended_at_ms) = (now, now, None);
-            self.0.store.update_event(event.clone(), KEPT).await?;
+            self.0.store.update_event(event.clone(), self.kept()).await?;
             self.0.queued.notify_one();
         }
         Ok(event)
@@ -292,7 +334,15 @@ impl Functions {
         Ok((events, pause))
     }
 
-    async fn attempt(&self, event: QueuedEvent) {
+    /// What is kept of events that have ended, of each state.
+    fn kept(&self) -> Kept {
+        Kept {
+            events: MOST_KEPT,
+            bytes: self.0.limits.events_bytes,
+        }
+    }
+
+    async fn attempt(&self, mut event: QueuedEvent) {
         let call = Invocation {
             function: event.function.clone(),
             qualifier: event.qualifier.clone(),
@@ -300,13 +350,14 @@ impl Functions {
             request_id: event.id.clone(),
             content_type: event.content_type.clone(),
             client_context: event.client_context.clone(),
-            event: event.event.clone().into(),
+            // It is not written again.
+            event: std::mem::take(&mut event.event).into(),
             way: Way::Whole,
             start_within: START_WITHIN,
         };
         let answered = self.invoke(call).await;
         let event = settle(event, answered, self.0.limits.retry_pause, now_ms());
-        if let Err(error) = self.0.store.update_event(event, KEPT).await {
+        if let Err(error) = self.0.store.update_event(event, self.kept()).await {
             // It stays queued, and is tried again.
             tracing::error!(%error, "could not write what became of an event");
         }
@@ -339,7 +390,7 @@ fn settle(
         other => {
             event.attempts += 1;
             event.error = Some(match &other {
-                Ok(answer) => String::from_utf8_lossy(&answer.result).into_owned(),
+                Ok(answer) => beginning(&answer.result),
                 Err(error) => error.to_string(),
             });
             let hopeless = matches!(
@@ -357,6 +408,19 @@ fn settle(
         event.ended_at_ms = Some(now_ms);
     }
     event
+}
+
+/// What is kept of a description of an error.
+fn beginning(described: &[u8]) -> String {
+    let kept = described.len().min(ERROR_BYTES);
+    String::from_utf8_lossy(&described[..kept]).into_owned()
+}
+
+fn no_room(what: String) -> InvokeError {
+    InvokeError::Full {
+        what,
+        retry_after: Duration::from_secs(10),
+    }
 }
 
 /// Whether the function has not seen the event, and may see it later.

@@ -14,6 +14,7 @@
 
 mod admission;
 mod aliases;
+mod bounds;
 mod clones;
 mod code;
 mod config;
@@ -42,7 +43,7 @@ pub use code::{CodeError, CodeLimits};
 pub use config::FunctionsConfig;
 pub use connect::Connected;
 pub use error::{DeployError, FunctionError, InvokeError};
-pub use events::{EventState, QueuedEvent};
+pub use events::{EventState, ListedEvent, QueuedEvent};
 pub use info::{FunctionInfo, FunctionStanding};
 pub use invoke::{Answer, Invocation, Way};
 pub use limits::FunctionsLimits;
