@@ -227,6 +227,27 @@ async fn one_that_was_cut_off_serves_no_other_event() {
 }
 
 #[tokio::test]
+async fn one_that_ended_between_events_is_told_and_nobody_is_given_the_event() {
+    let source = "import os\ndef handle(event, context): return os.getpid()\n";
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    let pid = json(&function.invoke("1").await.unwrap()).as_i64().unwrap();
+    let process = nix::unistd::Pid::from_raw(pid.try_into().unwrap());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).unwrap();
+    // It has ended when it only waits to be reaped.
+    let is_over = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !is_over() {
+        assert!(std::time::Instant::now() < deadline, "it does not end");
+        tokio::task::yield_now().await;
+    }
+    let refused = function.invoke("2").await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::FunctionEnded);
+}
+
+#[tokio::test]
 async fn one_that_ran_out_of_memory_serves_no_other_event() {
     let source = "def handle(event, context):\n    raise MemoryError('no room')\n";
     let function = loaded(python("app.handle"), "app.py", source).await;

@@ -382,6 +382,38 @@ async fn a_clone_is_reused_as_often_as_was_asked_for_and_never_after_doubt() {
 }
 
 #[tokio::test]
+async fn a_clone_that_ended_while_it_waited_is_given_no_event() {
+    let world = World::new().await;
+    let spec = VersionSpec {
+        reuse: 100,
+        min_warm: 0,
+        ..spec()
+    };
+    world.deploy(spec, "1").await.unwrap();
+    // Its function's process ends.
+    world.invoke("leave").await.unwrap();
+    let answer = world.invoke("a").await.unwrap();
+    assert_ne!(answer.start, StartKind::Reused);
+    assert_eq!((&answer.result[..], &answer.log[..]), (&b"a"[..], &b"served 1\n"[..]));
+    // Its VM ends; the one with the event is among those that wait.
+    let vm = answer.vm_id.clone();
+    for id in world.engine.live() {
+        if id.as_str() == vm {
+            world.engine.kill(&id);
+        }
+    }
+    let answer = world.invoke("b").await.unwrap();
+    assert_ne!((answer.start, &answer.vm_id), (StartKind::Reused, &vm));
+    assert_eq!(&answer.result[..], b"b");
+    assert_eq!(world.invoke("c").await.unwrap().start, StartKind::Reused);
+    // One that ended with its event is told as such: it may have been given it.
+    assert!(world.invoke("crash").await.is_err());
+    let logs = world.functions.logs("f", &LogQuery { limit: 9, ..LogQuery::default() });
+    assert_eq!(logs.unwrap().len(), 5, "an event is told once");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_clone_that_waits_to_be_used_again_gives_way_when_another_function_needs_its_room() {
     // Room for one VM with a little to spare.
     let limits = NodeLimits {

@@ -15,6 +15,7 @@ use super::{
     Answer, InvocationLog, InvokeError, Version, VersionSpec,
     clones::FunctionClone,
     desk::Seat,
+    invoke,
     observe::{Ending, Observation},
     registry::Function,
 };
@@ -25,6 +26,8 @@ use crate::clock::now_ms;
 pub struct RunningInvocation {
     // Fields are dropped in this order: the function ends before its clone is given back.
     handle: InvokeHandle,
+    /// What came out of it and has not been looked at.
+    first: Option<Result<InvokeEvent, ExecError>>,
     place: Place,
     start: Start,
     vm_id: String,
@@ -55,6 +58,16 @@ pub(super) struct Start {
     pub(super) restore: Duration,
 }
 
+/// An event that was given to a clone.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) handle: InvokeHandle,
+    /// What came out of it already.
+    pub(super) first: Option<Result<InvokeEvent, ExecError>>,
+    pub(super) place: Place,
+    pub(super) start: Start,
+}
+
 /// A piece of what comes out of an invocation, its log left out.
 #[derive(Debug)]
 pub(crate) enum Piece {
@@ -63,16 +76,18 @@ pub(crate) enum Piece {
 }
 
 impl RunningInvocation {
-    pub(super) fn new(
-        handle: InvokeHandle,
-        place: Place,
-        start: Start,
-        mut seen: Observation,
-    ) -> Self {
+    pub(super) fn new(begun: Begun, mut seen: Observation) -> Self {
+        let Begun {
+            handle,
+            first,
+            place,
+            start,
+        } = begun;
         seen.started(start.kind);
         let vm_id = place.clone.as_ref().map(|clone| clone.lease.id.to_string());
         Self {
             handle,
+            first,
             vm_id: vm_id.unwrap_or_default(),
             place,
             start,
@@ -183,12 +198,37 @@ impl RunningInvocation {
         })
     }
 
+    /// Waits for the first word of a clone that is used again, and says whether its function had ended before.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(super) async fn is_untaken(&mut self) -> bool {
+        if self.start.kind != StartKind::Reused {
+            return false;
+        }
+        if self.first.is_none() {
+            self.first = self.handle.output.recv().await;
+        }
+        matches!(&self.first, Some(Err(error)) if invoke::is_untaken(error))
+    }
+
+    /// Gives up what no function was given; nothing is told of it.
+    pub(super) fn forget(mut self) {
+        if let Some(seen) = self.seen.take() {
+            seen.forget();
+        }
+    }
+
     async fn piece(&mut self) -> Result<Option<Piece>, InvokeError> {
         if self.done.is_some() {
             return Ok(None);
         }
         loop {
-            match self.handle.output.recv().await {
+            let event = match self.first.take() {
+                Some(first) => Some(first),
+                None => self.handle.output.recv().await,
+            };
+            match event {
                 Some(Ok(InvokeEvent::Stdout(bytes) | InvokeEvent::Stderr(bytes))) => {
                     // The node has seen to it that there is no more than was allowed.
                     self.log.extend_from_slice(&bytes);
