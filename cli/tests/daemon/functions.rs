@@ -125,6 +125,9 @@ fn a_command_and_a_server_take_events_and_requests(daemon: &Daemon) {
         (status, body.as_str()),
         (200, "You asked for /some/page?x=1\n")
     );
+    // What is encoded may mean something else to a server than what it stands for.
+    let (_, body) = daemon.http("GET", "/v1/functions/site/http/a%2Fb/%ff", 0, b"");
+    assert_eq!(body, "You asked for /a%2Fb/%ff\n");
     let (status, body) = daemon.http("POST", "/v1/functions/site/http/", 200_000, &[7; 200_000]);
     assert_eq!((status, body.as_str()), (200, "You sent 200000 bytes\n"));
     let wrong = daemon.thaw(&["fn", "invoke", "site", "--data", "{}"]);
