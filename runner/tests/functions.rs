@@ -394,7 +394,10 @@ async fn a_clone_that_ended_while_it_waited_is_given_no_event() {
     world.invoke("leave").await.unwrap();
     let answer = world.invoke("a").await.unwrap();
     assert_ne!(answer.start, StartKind::Reused);
-    assert_eq!((&answer.result[..], &answer.log[..]), (&b"a"[..], &b"served 1\n"[..]));
+    assert_eq!(
+        (&answer.result[..], &answer.log[..]),
+        (&b"a"[..], &b"served 1\n"[..])
+    );
     // Its VM ends; the one with the event is among those that wait.
     let vm = answer.vm_id.clone();
     for id in world.engine.live() {
@@ -408,7 +411,13 @@ async fn a_clone_that_ended_while_it_waited_is_given_no_event() {
     assert_eq!(world.invoke("c").await.unwrap().start, StartKind::Reused);
     // One that ended with its event is told as such: it may have been given it.
     assert!(world.invoke("crash").await.is_err());
-    let logs = world.functions.logs("f", &LogQuery { limit: 9, ..LogQuery::default() });
+    let logs = world.functions.logs(
+        "f",
+        &LogQuery {
+            limit: 9,
+            ..LogQuery::default()
+        },
+    );
     assert_eq!(logs.unwrap().len(), 5, "an event is told once");
     world.close().await;
 }
@@ -583,7 +592,9 @@ async fn events_that_would_hold_too_much_together_are_refused_until_there_is_roo
         let queued = world.functions.events("f", EventState::Queued, 10).await;
         queued.unwrap().len()
     };
-    world.until("it is served", async || waiting().await == 0).await;
+    world
+        .until("it is served", async || waiting().await == 0)
+        .await;
     enqueue("b").await.unwrap();
     world.close().await;
 }

@@ -99,7 +99,9 @@ mod tests {
             is_live,
             spec,
         };
-        let wishes = versions.iter().map(|(t, live, spec)| wish((*t, *live, spec)));
+        let wishes = versions
+            .iter()
+            .map(|(t, live, spec)| wish((*t, *live, spec)));
         let told = |(id, settings): (TemplateId, PoolSettings)| {
             let idle = settings.idle.as_secs();
             (id.to_string(), settings.min, settings.max, idle)

@@ -139,10 +139,7 @@ async fn read(from: &mut ReadHalf<DuplexStream>, piece: &mut BytesMut) -> usize 
 }
 
 /// What comes out goes to the caller for as long as there is one; the end is waited for in any case.
-async fn outward(
-    running: &mut RunningInvocation,
-    to: &mut WriteHalf<DuplexStream>,
-) -> Carried {
+async fn outward(running: &mut RunningInvocation, to: &mut WriteHalf<DuplexStream>) -> Carried {
     if running.is_untaken().await {
         return Carried::Untaken;
     }

@@ -129,11 +129,7 @@ impl Functions {
     }
 
     /// A clone that ended while it waited to be used again takes no event, so the next one is given it.
-    async fn begin(
-        &self,
-        function: Arc<Function>,
-        call: Invocation,
-    ) -> Result<Begun, InvokeError> {
+    async fn begin(&self, function: Arc<Function>, call: Invocation) -> Result<Begun, InvokeError> {
         let begin = Instant::now();
         let version = function.version(call.qualifier.as_deref())?;
         check_kind(&version.spec.kind, call.way)?;
