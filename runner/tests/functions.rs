@@ -464,9 +464,24 @@ async fn whoever_hangs_up_gives_the_clone_back_and_it_is_not_used_again() {
         ..spec()
     };
     world.deploy(spec, "1").await.unwrap();
-    let running = world.functions.start(call("hang", None)).await.unwrap();
+    let mut running = world.functions.start(call("hang", None)).await.unwrap();
     assert_eq!(world.leased().await, 1);
+    // Until what it has printed has come.
+    while running.log().is_empty() {
+        assert!(futures::poll!(std::pin::pin!(running.next())).is_pending());
+        tokio::task::yield_now().await;
+    }
     drop(running);
+    let query = LogQuery {
+        limit: 9,
+        ..LogQuery::default()
+    };
+    let logs = world.functions.logs("f", &query).unwrap();
+    assert_eq!((logs.len(), logs[0].text.as_str()), (1, "hanging\n"));
+    let said = logs[0].error.as_deref();
+    assert_eq!(said, Some("the caller hung up before the end"));
+    // It is not the function's error.
+    assert_eq!(world.functions.find("f").unwrap().last_error, None);
     let given_back = async || world.leased().await == 0;
     world.until("the clone is given back", given_back).await;
     assert_ne!(world.invoke("x").await.unwrap().start, StartKind::Reused);

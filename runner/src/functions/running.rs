@@ -1,6 +1,9 @@
 //! An event that a function serves.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use serde_json::json;
@@ -36,7 +39,11 @@ pub struct RunningInvocation {
     done: Option<(Invoked, ExecTimings)>,
     /// None once its end was told.
     seen: Option<Observation>,
+    given: Instant,
 }
+
+/// What is logged of an event whose caller did not wait for its end.
+const HUNG_UP: &str = "the caller hung up before the end";
 
 /// What an event holds while it is served.
 #[derive(Debug)]
@@ -95,6 +102,7 @@ impl RunningInvocation {
             head: ResultHead::default(),
             done: None,
             seen: Some(seen),
+            given: Instant::now(),
         }
     }
 
@@ -183,15 +191,15 @@ impl RunningInvocation {
             (result, content_type) = (description, Some("application/json".to_owned()));
         }
         Ok(Answer {
-            request_id: self.start.request_id,
+            request_id: std::mem::take(&mut self.start.request_id),
             version: self.place.version.number,
             outcome: invoked.outcome,
             content_type,
             result,
-            log: self.log.freeze(),
+            log: std::mem::take(&mut self.log).freeze(),
             log_truncated: invoked.log_truncated,
             start: self.start.kind,
-            vm_id: self.vm_id,
+            vm_id: std::mem::take(&mut self.vm_id),
             queue: self.start.queue,
             restore: self.start.restore,
             timings,
@@ -255,14 +263,16 @@ impl RunningInvocation {
         }
         self.tell(Ending::of(&invoked));
         let error = error_text(&invoked, &self.place.version.spec);
-        self.keep_log(error, timings.exec, invoked.log_truncated);
+        let log = self.log_of(error, timings.exec, invoked.log_truncated);
+        self.place.function.logs.keep(log);
         self.done = Some((invoked, timings));
     }
 
     fn failed(&mut self, error: ExecError) -> InvokeError {
         self.place.clone = None;
         self.tell(Ending::Failed);
-        self.keep_log(Some(error.to_string()), Duration::ZERO, false);
+        let log = self.log_of(Some(error.to_string()), self.given.elapsed(), false);
+        self.place.function.logs.keep(log);
         error.into()
     }
 
@@ -272,8 +282,8 @@ impl RunningInvocation {
         }
     }
 
-    fn keep_log(&self, error: Option<String>, duration: Duration, truncated: bool) {
-        self.place.function.logs.keep(InvocationLog {
+    fn log_of(&self, error: Option<String>, duration: Duration, truncated: bool) -> InvocationLog {
+        InvocationLog {
             sequence: 0,
             request_id: self.start.request_id.clone(),
             version: self.place.version.number,
@@ -282,7 +292,7 @@ impl RunningInvocation {
             error,
             text: String::from_utf8_lossy(&self.log).into_owned(),
             truncated,
-        });
+        }
     }
 
     /// What is told in place of a result that there is not, in AWS Lambda's words.
@@ -301,6 +311,23 @@ impl RunningInvocation {
             "errorMessage": format!("RequestId: {id} Error: {text}"),
         });
         Some(description.to_string().into())
+    }
+}
+
+impl Drop for RunningInvocation {
+    fn drop(&mut self) {
+        if self.seen.is_none() {
+            return;
+        }
+        // What it has said and nobody has taken yet.
+        let waiting = std::iter::from_fn(|| self.handle.output.try_recv().ok());
+        for event in self.first.take().into_iter().chain(waiting) {
+            if let Ok(InvokeEvent::Stdout(bytes) | InvokeEvent::Stderr(bytes)) = event {
+                self.log.extend_from_slice(&bytes);
+            }
+        }
+        let log = self.log_of(Some(HUNG_UP.to_owned()), self.given.elapsed(), false);
+        self.place.function.logs.keep_blameless(log);
     }
 }
 

@@ -97,6 +97,7 @@ pub(super) async fn invoke(
             Outcome::Ended(ExitStatus::Exited(3))
         }
         ["hang"] => {
+            output.data(FrameKind::Stdout, b"hanging\n").await;
             while input.next().await.is_some() {}
             return;
         }
