@@ -207,7 +207,7 @@ pub struct FunctionInfo {
 /// The newest error of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FunctionLastError {
-    /// The invocation's id; its log says more.
+    /// The invocation's id; its log, while it is kept, says more.
     pub request_id: String,
     /// In one line.
     pub message: String,

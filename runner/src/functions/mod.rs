@@ -20,6 +20,7 @@ mod code;
 mod config;
 mod connect;
 mod deploy;
+mod described;
 mod desk;
 mod error;
 mod event_turns;

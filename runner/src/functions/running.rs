@@ -17,6 +17,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{
     Answer, InvocationLog, InvokeError, Version, VersionSpec,
     clones::FunctionClone,
+    described::Described,
     desk::Seat,
     invoke,
     observe::{Ending, Observation},
@@ -36,6 +37,8 @@ pub struct RunningInvocation {
     vm_id: String,
     log: BytesMut,
     head: ResultHead,
+    /// None unless the result is the description of an error.
+    described: Option<Described>,
     done: Option<(Invoked, ExecTimings)>,
     /// None once its end was told.
     seen: Option<Observation>,
@@ -100,6 +103,7 @@ impl RunningInvocation {
             start,
             log: BytesMut::new(),
             head: ResultHead::default(),
+            described: None,
             done: None,
             seen: Some(seen),
             given: Instant::now(),
@@ -242,9 +246,15 @@ impl RunningInvocation {
                     self.log.extend_from_slice(&bytes);
                 }
                 Some(Ok(InvokeEvent::Head(head))) => {
+                    self.described = head.is_error.then(Described::default);
                     return Ok(Some(Piece::Head(head)));
                 }
-                Some(Ok(InvokeEvent::Result(bytes))) => return Ok(Some(Piece::Result(bytes))),
+                Some(Ok(InvokeEvent::Result(bytes))) => {
+                    if let Some(described) = &mut self.described {
+                        described.take(&bytes);
+                    }
+                    return Ok(Some(Piece::Result(bytes)));
+                }
                 Some(Ok(InvokeEvent::End { invoked, timings })) => {
                     self.end(invoked, timings);
                     return Ok(None);
@@ -262,7 +272,12 @@ impl RunningInvocation {
             self.place.version.clones.give_back(clone);
         }
         self.tell(Ending::of(&invoked));
-        let error = error_text(&invoked, &self.place.version.spec);
+        let described = self.described.as_ref().and_then(Described::line);
+        let error = match (invoked.outcome, described) {
+            (Outcome::Raised, Some(line)) => Some(line),
+            (Outcome::RestoreFailed, Some(line)) => Some(format!("after the restore: {line}")),
+            _ => error_text(&invoked, &self.place.version.spec),
+        };
         let log = self.log_of(error, timings.exec, invoked.log_truncated);
         self.place.function.logs.keep(log);
         self.done = Some((invoked, timings));
