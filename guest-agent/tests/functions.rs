@@ -227,6 +227,27 @@ async fn one_that_was_cut_off_serves_no_other_event() {
 }
 
 #[tokio::test]
+async fn one_that_ended_between_events_is_told_and_nobody_is_given_the_event() {
+    let source = "import os\ndef handle(event, context): return os.getpid()\n";
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    let pid = json(&function.invoke("1").await.unwrap()).as_i64().unwrap();
+    let process = nix::unistd::Pid::from_raw(pid.try_into().unwrap());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).unwrap();
+    // It has ended when it only waits to be reaped.
+    let is_over = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !is_over() {
+        assert!(std::time::Instant::now() < deadline, "it does not end");
+        tokio::task::yield_now().await;
+    }
+    let refused = function.invoke("2").await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::FunctionEnded);
+}
+
+#[tokio::test]
 async fn one_that_ran_out_of_memory_serves_no_other_event() {
     let source = "def handle(event, context):\n    raise MemoryError('no room')\n";
     let function = loaded(python("app.handle"), "app.py", source).await;
@@ -412,6 +433,26 @@ async fn hooks_run_before_the_freeze_and_after_each_thaw() {
     // random.seed(1) draws this second; whoever was thawed must not.
     assert_eq!(first[1].as_f64().unwrap(), 0.134_364_244_112_401_22);
     assert_ne!(thawed[1].as_f64().unwrap(), 0.847_433_736_937_232_7);
+    let source = "import asyncio, sys\n\
+        seen = []\n\
+        class Library:\n\
+        \x20   def get_before_snapshot(): return [(other, ('before',), {})]\n\
+        \x20   def get_after_restore(): return [(other, (), {'when': 'after'})]\n\
+        async def other(when):\n\
+        \x20   await asyncio.sleep(0)\n\
+        \x20   seen.append('other ' + when)\n\
+        sys.modules['snapshot_restore_py'] = Library\n\
+        async def before_snapshot():\n\
+        \x20   await asyncio.sleep(0)\n\
+        \x20   seen.append('before')\n\
+        async def after_restore():\n\
+        \x20   await asyncio.sleep(0)\n\
+        \x20   seen.append('after')\n\
+        async def handle(event, context): return seen\n";
+    let function = loaded(python("app.handle"), "app.py", source).await;
+    let thawed = json(&function.invoke_thawed("1").await.unwrap());
+    let expected = ["other before", "before", "other after", "after"];
+    assert_eq!(thawed, serde_json::json!(expected));
     let source = "const seen = [];\n\
         exports.beforeSnapshot = () => { seen.push('before'); };\n\
         exports.afterRestore = async () => { seen.push('after'); };\n\
@@ -427,6 +468,18 @@ async fn hooks_run_before_the_freeze_and_after_each_thaw() {
 #[tokio::test]
 async fn a_failing_hook_fails_the_load() {
     let source = "def before_snapshot(): raise RuntimeError('not now')\n\
+        def handle(event, context): pass\n";
+    let ran = refused(python("app.handle"), "app.py", source).await;
+    assert!(
+        ran.err().ends_with("RuntimeError: not now\n"),
+        "{}",
+        ran.err()
+    );
+}
+
+#[tokio::test]
+async fn a_failing_hook_that_is_awaited_fails_the_load_too() {
+    let source = "async def before_snapshot(): raise RuntimeError('not now')\n\
         def handle(event, context): pass\n";
     let ran = refused(python("app.handle"), "app.py", source).await;
     assert!(

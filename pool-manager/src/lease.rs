@@ -308,6 +308,12 @@ impl Leased {
             .map_err(|_| ExecError::TooMany)?;
         let machine = self.machine();
         let machine = machine.ok_or_else(|| self.lost("it was released"))?;
+        if self.end.now().is_some() {
+            let error = self.lost("it has ended");
+            drop(machine);
+            self.end_now();
+            return Err(error);
+        }
         let started = self
             .gone
             .run_until_cancelled(self.start_in(&*machine, request, permit))

@@ -52,6 +52,7 @@ impl World {
             limits: FunctionsLimits {
                 running: 4,
                 retry_pause: Duration::from_millis(5),
+                events_bytes: 2 << 20,
                 ..FunctionsLimits::default()
             },
         };
@@ -283,6 +284,39 @@ async fn versions_and_aliases_outlive_the_daemon_and_are_removed_with_what_they_
 }
 
 #[tokio::test]
+async fn a_version_that_is_not_live_takes_nothing_from_a_live_one_with_the_same_template() {
+    let world = World::new().await;
+    let other = VersionSpec {
+        timeout: Duration::from_secs(5),
+        max_warm: 1,
+        ..spec()
+    };
+    let first = world.deploy(spec(), "1").await.unwrap().newest;
+    let route = Route {
+        version: first.number,
+        weight: 1.0,
+    };
+    let led = world.functions.put_alias("f", "live", vec![route]).await;
+    led.unwrap();
+    let second = world.deploy(other, "1").await.unwrap().newest;
+    assert_eq!(first.template(), second.template());
+    // The second one is neither the newest now, nor does an alias lead to it.
+    world.deploy(spec(), "2").await.unwrap();
+    let bounds = async || {
+        let pools = world.node.pools().await;
+        let pool = pools.iter().find(|pool| pool.template == first.template());
+        let settings = pool.unwrap().settings;
+        (settings.min, settings.max)
+    };
+    assert_eq!(bounds().await, (1, 2));
+    world.functions.remove_alias("f", "live").await.unwrap();
+    assert_eq!(bounds().await, (0, 2));
+    world.functions.remove_version("f", 1).await.unwrap();
+    assert_eq!(bounds().await, (0, 1));
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_template_that_somebody_removed_is_baked_again() {
     let world = World::new().await;
     let spec = VersionSpec {
@@ -348,6 +382,47 @@ async fn a_clone_is_reused_as_often_as_was_asked_for_and_never_after_doubt() {
 }
 
 #[tokio::test]
+async fn a_clone_that_ended_while_it_waited_is_given_no_event() {
+    let world = World::new().await;
+    let spec = VersionSpec {
+        reuse: 100,
+        min_warm: 0,
+        ..spec()
+    };
+    world.deploy(spec, "1").await.unwrap();
+    // Its function's process ends.
+    world.invoke("leave").await.unwrap();
+    let answer = world.invoke("a").await.unwrap();
+    assert_ne!(answer.start, StartKind::Reused);
+    assert_eq!(
+        (&answer.result[..], &answer.log[..]),
+        (&b"a"[..], &b"served 1\n"[..])
+    );
+    // Its VM ends; the one with the event is among those that wait.
+    let vm = answer.vm_id.clone();
+    for id in world.engine.live() {
+        if id.as_str() == vm {
+            world.engine.kill(&id);
+        }
+    }
+    let answer = world.invoke("b").await.unwrap();
+    assert_ne!((answer.start, &answer.vm_id), (StartKind::Reused, &vm));
+    assert_eq!(&answer.result[..], b"b");
+    assert_eq!(world.invoke("c").await.unwrap().start, StartKind::Reused);
+    // One that ended with its event is told as such: it may have been given it.
+    assert!(world.invoke("crash").await.is_err());
+    let logs = world.functions.logs(
+        "f",
+        &LogQuery {
+            limit: 9,
+            ..LogQuery::default()
+        },
+    );
+    assert_eq!(logs.unwrap().len(), 5, "an event is told once");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_clone_that_waits_to_be_used_again_gives_way_when_another_function_needs_its_room() {
     // Room for one VM with a little to spare.
     let limits = NodeLimits {
@@ -389,9 +464,24 @@ async fn whoever_hangs_up_gives_the_clone_back_and_it_is_not_used_again() {
         ..spec()
     };
     world.deploy(spec, "1").await.unwrap();
-    let running = world.functions.start(call("hang", None)).await.unwrap();
+    let mut running = world.functions.start(call("hang", None)).await.unwrap();
     assert_eq!(world.leased().await, 1);
+    // Until what it has printed has come.
+    while running.log().is_empty() {
+        assert!(futures::poll!(std::pin::pin!(running.next())).is_pending());
+        tokio::task::yield_now().await;
+    }
     drop(running);
+    let query = LogQuery {
+        limit: 9,
+        ..LogQuery::default()
+    };
+    let logs = world.functions.logs("f", &query).unwrap();
+    assert_eq!((logs.len(), logs[0].text.as_str()), (1, "hanging\n"));
+    let said = logs[0].error.as_deref();
+    assert_eq!(said, Some("the caller hung up before the end"));
+    // It is not the function's error.
+    assert_eq!(world.functions.find("f").unwrap().last_error, None);
     let given_back = async || world.leased().await == 0;
     world.until("the clone is given back", given_back).await;
     assert_ne!(world.invoke("x").await.unwrap().start, StartKind::Reused);
@@ -492,6 +582,35 @@ async fn a_queued_event_is_served_and_one_that_goes_wrong_three_times_is_dead() 
         world.functions.event("f", "id-raise").await,
         Err(FunctionError::NoEvent(_))
     ));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn events_that_would_hold_too_much_together_are_refused_until_there_is_room() {
+    let world = World::new().await;
+    world.deploy(spec(), "1").await.unwrap();
+    // They take every place, so that what follows stays queued.
+    let hang = || world.functions.start(call("hang", None));
+    let held = (hang().await.unwrap(), hang().await.unwrap());
+    let enqueue = async |first: &str| {
+        let event = format!("{first}{}", "x".repeat(1 << 20));
+        world.functions.enqueue(call(&event, None)).await
+    };
+    enqueue("a").await.unwrap();
+    let refused = enqueue("b").await;
+    let Err(InvokeError::Full { what, .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(what.contains("2 MiB"), "{what}");
+    drop(held);
+    let waiting = async || {
+        let queued = world.functions.events("f", EventState::Queued, 10).await;
+        queued.unwrap().len()
+    };
+    world
+        .until("it is served", async || waiting().await == 0)
+        .await;
+    enqueue("b").await.unwrap();
     world.close().await;
 }
 

@@ -56,6 +56,7 @@ fn code_of(kind: FailureKind) -> ErrorCode {
         FailureKind::CutOff => ErrorCode::BodyCutOff,
         FailureKind::NoSuchExec => ErrorCode::ExecNotFound,
         FailureKind::ConnectionRefused => ErrorCode::PortRefused,
+        FailureKind::FunctionEnded => ErrorCode::FunctionNoAnswer,
         FailureKind::Wake | FailureKind::System | FailureKind::Unknown => ErrorCode::GuestFailed,
     }
 }

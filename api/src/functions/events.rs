@@ -7,19 +7,22 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use thaw_api_types::{
-    ErrorBody, FunctionEvent, FunctionEventList, FunctionEventQuery, FunctionEventState,
+    ErrorBody, ErrorCode, FunctionEvent, FunctionEventList, FunctionEventQuery, FunctionEventState,
 };
-use thaw_runner::functions::{EventState, FunctionError, QueuedEvent};
+use thaw_runner::functions::{EventState, FunctionError, ListedEvent, QueuedEvent};
 
 use crate::{body::Parameters, error::ApiError, failure, state::App};
 
 /// How many events are told when a request does not say.
 const DEFAULT_LIMIT: u32 = 100;
+/// How many events are told at most.
+const MAX_LIMIT: u32 = 1000;
 
 /// List a function's events of a state
 ///
 /// `dead` are those that were given up: they went wrong three times, or found no place for an hour. Of those that
-/// are done or dead the newest 1,000 are kept.
+/// are done or dead the newest 1,000 are kept, as far as the events of each state hold no more than 256 MiB. What an event
+/// holds, and what the function returned, is told of one event only.
 #[utoipa::path(
     get,
     path = "/v1/functions/{name}/events",
@@ -27,6 +30,7 @@ const DEFAULT_LIMIT: u32 = 100;
     params(("name" = String, Path, description = "The function's name"), FunctionEventQuery),
     responses(
         (status = 200, description = "The events, newest first", body = FunctionEventList),
+        (status = 422, description = "`limit` is out of range", body = ErrorBody),
         (status = 404, description = "There is no such function", body = ErrorBody),
     ),
 )]
@@ -41,10 +45,14 @@ pub(crate) async fn events(
         FunctionEventState::Dead => EventState::Dead,
     };
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        let message = format!("limit is {limit}; it may be 1 to {MAX_LIMIT}");
+        return Err(ApiError::new(ErrorCode::InvalidRequest, message));
+    }
     let events = app.functions.events(&name, state, limit).await;
     let events = events.map_err(|error| failure::function(&error))?;
     Ok(Json(FunctionEventList {
-        events: events.into_iter().map(convert).collect(),
+        events: events.into_iter().map(listed).collect(),
     }))
 }
 
@@ -124,19 +132,42 @@ fn convert(event: QueuedEvent) -> FunctionEvent {
     FunctionEvent {
         id: event.id,
         qualifier: event.qualifier,
-        state: match event.state {
-            EventState::Queued => FunctionEventState::Queued,
-            EventState::Done => FunctionEventState::Done,
-            EventState::Dead => FunctionEventState::Dead,
-        },
+        state: state(event.state),
         attempts: event.attempts,
         due_at_ms: event.due_at_ms,
         created_at_ms: event.created_at_ms,
         ended_at_ms: event.ended_at_ms,
         error: event.error,
-        event_base64: STANDARD.encode(event.event),
+        event_bytes: event.event.len() as u64,
+        event_base64: Some(STANDARD.encode(event.event)),
         content_type: event.content_type,
         result_base64: event.result.map(|result| STANDARD.encode(result)),
         result_type: event.result_type,
+    }
+}
+
+fn listed(event: ListedEvent) -> FunctionEvent {
+    FunctionEvent {
+        id: event.id,
+        qualifier: event.qualifier,
+        state: state(event.state),
+        attempts: event.attempts,
+        due_at_ms: event.due_at_ms,
+        created_at_ms: event.created_at_ms,
+        ended_at_ms: event.ended_at_ms,
+        error: event.error,
+        event_bytes: event.event_bytes,
+        event_base64: None,
+        content_type: event.content_type,
+        result_base64: None,
+        result_type: event.result_type,
+    }
+}
+
+fn state(state: EventState) -> FunctionEventState {
+    match state {
+        EventState::Queued => FunctionEventState::Queued,
+        EventState::Done => FunctionEventState::Done,
+        EventState::Dead => FunctionEventState::Dead,
     }
 }

@@ -6,13 +6,13 @@
 use axum::{
     Extension,
     body::Body,
-    extract::{Path, RawQuery, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
+use percent_encoding::percent_decode_str;
 use thaw_api_types::{ErrorBody, ErrorCode, invoke_headers as names};
 use thaw_runner::{
     functions::{Invocation, Way},
@@ -36,17 +36,9 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// What in a path names a function and the rest.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Target {
-    name: String,
-    #[serde(default)]
-    path: String,
-}
-
 /// Send a request to a function of kind http
 ///
-/// Any method. The function sees the path after `/http`, the query, the headers and the body as they are, but for
+/// Any method. The function sees the path after `/http`, as it was encoded, the query, the headers and the body, but for
 /// `Authorization`, `Cookie` and `x-thaw-hook`; `Set-Cookie` of its answer is left out. The header `x-thaw-qualifier` names a
 /// version or an alias. Both bodies are streamed.
 #[utoipa::path(
@@ -66,16 +58,15 @@ pub(crate) struct Target {
 pub(crate) async fn http(
     State(app): State<App>,
     identity: Option<Extension<Identity>>,
-    Path(target): Path<Target>,
-    RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, ApiError> {
     let id_header = HeaderName::from_static(names::REQUEST_ID);
     let id = request_id(request.headers(), &id_header)?;
     let qualifier = request.headers().get("x-thaw-qualifier");
     let qualifier = qualifier.and_then(|value| value.to_str().ok());
+    let (function, target) = target(request.uri());
     let call = Invocation {
-        function: target.name.clone(),
+        function,
         qualifier: qualifier.map(str::to_owned),
         key: turn_of(identity.as_deref()),
         request_id: id.clone(),
@@ -85,7 +76,7 @@ pub(crate) async fn http(
         way: Way::Connection,
         start_within: START_WITHIN,
     };
-    let request = inward(request, &target.path, query.as_deref())?;
+    let request = inward(request, &target)?;
     let connected = app.functions.connect(call).await;
     let connected = connected.map_err(|error| failure::invoke(&error))?;
     let failed = |error: hyper::Error| {
@@ -115,14 +106,19 @@ pub(crate) async fn http(
     Ok(response)
 }
 
+/// Which function, and what is asked of it: `/v1/functions/{name}/http/…`. What is percent-encoded stays so.
+fn target(uri: &Uri) -> (String, String) {
+    let mut parts = uri.path().splitn(6, '/').skip(3);
+    let name = percent_decode_str(parts.next().unwrap_or_default());
+    let name = name.decode_utf8_lossy().into_owned();
+    let path = parts.nth(1).unwrap_or_default();
+    let query = uri.query().map(|query| format!("?{query}"));
+    (name, format!("/{path}{}", query.unwrap_or_default()))
+}
+
 /// The request as the function sees it.
-fn inward(request: Request, path: &str, query: Option<&str>) -> Result<Request, ApiError> {
+fn inward(request: Request, target: &str) -> Result<Request, ApiError> {
     let (mut parts, body) = request.into_parts();
-    let mut target = format!("/{}", percent_encoded(path));
-    if let Some(query) = query {
-        target.push('?');
-        target.push_str(query);
-    }
     parts.uri = target.parse::<Uri>().map_err(|error| {
         ApiError::new(
             ErrorCode::InvalidRequest,
@@ -160,16 +156,24 @@ fn strip(headers: &mut HeaderMap, more: &[HeaderName]) {
     }
 }
 
-/// The router has decoded the path; what must not be in one is encoded again (RFC 3986, `pchar` and `/`).
-fn percent_encoded(path: &str) -> String {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
-    path.bytes()
-        .map(|byte| {
-            if allowed(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_passed_on_as_it_came() {
+        for (uri, name, passed_on) in [
+            ("/v1/functions/site/http/", "site", "/"),
+            ("/v1/functions/site/http/a/b?c=%2F", "site", "/a/b?c=%2F"),
+            (
+                "/v1/functions/site/http/a%2Fb%20c/%ff//",
+                "site",
+                "/a%2Fb%20c/%ff//",
+            ),
+            ("/v1/functions/s%69te/http/http/x?", "site", "/http/x?"),
+        ] {
+            let (function, target) = target(&uri.parse().unwrap());
+            assert_eq!((function.as_str(), target.as_str()), (name, passed_on));
+        }
+    }
 }

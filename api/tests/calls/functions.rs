@@ -124,7 +124,18 @@ async fn a_queued_event_that_goes_wrong_is_listed_dead_and_queued_again_on_reque
     let listed = world
         .call("GET", "/v1/functions/f/events?state=dead", None)
         .await;
-    assert_eq!(listed.body["events"][0]["id"], json!("mine"));
+    let in_list = &listed.body["events"][0];
+    assert_eq!(in_list["id"], json!("mine"));
+    // What an event holds is told of one event only.
+    assert_eq!(in_list["event_bytes"], json!(5));
+    assert_eq!(in_list.get("event_base64"), None);
+    for limit in ["0", "1001", "4294967295"] {
+        let path = format!("/v1/functions/f/events?state=dead&limit={limit}");
+        let refused = world.call("GET", &path, None).await;
+        assert_eq!((refused.status, refused.code()), (422, "invalid_request"));
+        let message = refused.body["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("limit is"), "{message}");
+    }
     let again = world.call("POST", &format!("{event}/retry"), None).await;
     assert_eq!(again.body["state"], json!("queued"));
     until_dead().await;

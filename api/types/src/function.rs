@@ -207,7 +207,7 @@ pub struct FunctionInfo {
 /// The newest error of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FunctionLastError {
-    /// The invocation's id; its log says more.
+    /// The invocation's id; its log, while it is kept, says more.
     pub request_id: String,
     /// In one line.
     pub message: String,
@@ -419,12 +419,15 @@ pub struct FunctionEvent {
     /// What went wrong last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The event.
-    pub event_base64: String,
+    /// The size of the event.
+    pub event_bytes: u64,
+    /// The event; not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_base64: Option<String>,
     /// Its media type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// What the function returned, at most 64 KiB.
+    /// What the function returned, at most 64 KiB; not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_base64: Option<String>,
     /// The result's media type.
@@ -446,7 +449,7 @@ pub struct FunctionEventQuery {
     /// Only those of this state; default `dead`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<FunctionEventState>,
-    /// The newest so many; default 100.
+    /// The newest so many, 1 to 1000; default 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }

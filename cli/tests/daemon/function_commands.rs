@@ -44,7 +44,9 @@ fn events_come_from_standard_input_and_logs_are_followed_to_the_functions_end() 
     let wrong = daemon.thaw(&["fn", "invoke", "echo", "--data", "\"wrong\""]);
     assert_eq!(wrong.status.code(), Some(1));
     let third = json(&next());
-    assert_eq!(third["error"], "the handler raised an error");
+    assert_eq!(third["error"], "KeyError: 'wrong'");
+    let listed = daemon.says(&["fn", "ls"]);
+    assert!(listed.contains("KeyError: 'wrong'"), "{listed}");
     assert!(
         third["text"]
             .as_str()

@@ -1,6 +1,6 @@
 //! Functions as a user deploys and invokes them, with real VMs.
 
-use std::fs;
+use std::{fs, io::Write as _};
 
 use nix::sys::signal::Signal;
 
@@ -17,6 +17,7 @@ fn functions_are_deployed_invoked_and_removed_as_the_guide_says() {
     a_command_and_a_server_take_events_and_requests(&daemon);
     what_goes_wrong_is_told_as_the_functions_error(&daemon);
     a_deploy_that_fails_changes_nothing(&daemon);
+    a_zip_is_deployed_without_naming_its_kind(&daemon);
     aliases_lead_to_versions_and_back(&daemon);
     reuse_keeps_a_clone_until_there_is_doubt(&daemon);
 
@@ -125,6 +126,9 @@ fn a_command_and_a_server_take_events_and_requests(daemon: &Daemon) {
         (status, body.as_str()),
         (200, "You asked for /some/page?x=1\n")
     );
+    // What is encoded may mean something else to a server than what it stands for.
+    let (_, body) = daemon.http("GET", "/v1/functions/site/http/a%2Fb/%ff", 0, b"");
+    assert_eq!(body, "You asked for /a%2Fb/%ff\n");
     let (status, body) = daemon.http("POST", "/v1/functions/site/http/", 200_000, &[7; 200_000]);
     assert_eq!((status, body.as_str()), (200, "You sent 200000 bytes\n"));
     let wrong = daemon.thaw(&["fn", "invoke", "site", "--data", "{}"]);
@@ -225,6 +229,22 @@ fn a_deploy_that_fails_changes_nothing(daemon: &Daemon) {
         .unwrap()
         .len();
     assert_eq!(left, used, "code of a deploy that failed was left behind");
+}
+
+fn a_zip_is_deployed_without_naming_its_kind(daemon: &Daemon) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("code.zip");
+    let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    let options = zip::write::SimpleFileOptions::default();
+    zip.start_file("app.py", options).unwrap();
+    let source = "def handle(event, context): return ['zipped', event]\n";
+    zip.write_all(source.as_bytes()).unwrap();
+    zip.finish().unwrap();
+    let done = deploy(daemon, "zipped", &path, &["--handler", "app.handle"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let answer = daemon.says(&["fn", "invoke", "zipped", "--data", "1"]);
+    assert_eq!(answer, "[\"zipped\", 1]\n");
+    daemon.says(&["fn", "rm", "zipped"]);
 }
 
 fn aliases_lead_to_versions_and_back(daemon: &Daemon) {

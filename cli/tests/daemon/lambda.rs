@@ -172,7 +172,8 @@ fn what_goes_wrong_is_told_as_with_every_kind(daemon: &Daemon) {
     let error = invoke(daemon, "bad", "1");
     assert_eq!(error["errorType"], "ZeroDivisionError", "{error}");
     let log = daemon.says(&["fn", "logs", "bad", "-n", "1"]);
-    assert!(log.contains("after a restore raised an error"), "{log}");
+    let said = " ERROR after the restore: ZeroDivisionError: ";
+    assert!(log.contains(said), "{log}");
     daemon.says(&["fn", "rm", "bad"]);
 }
 

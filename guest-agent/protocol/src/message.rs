@@ -355,6 +355,8 @@ pub enum FailureKind {
     NoSuchExec,
     /// Nothing listens on the port.
     ConnectionRefused,
+    /// The function's process ended after its last event: this one was given to nobody.
+    FunctionEnded,
     /// Anything else that the guest's system refused.
     System,
     /// A kind of a later version.

@@ -72,6 +72,11 @@ pub(crate) async fn invoke(
     let Some(mut loaded) = held.take() else {
         return Ok(());
     };
+    // How a fresh clone's process ends is its first event's outcome.
+    if !loaded.restored && !invoke.rehearsal && loaded.server.has_ended().await {
+        let message = "the function's process ended after its last event";
+        return Err(OperationError::refused(FailureKind::FunctionEnded, message));
+    }
     let limits = Limits::new(Some(invoke.timeout_ms));
     let mut host = HostSide { input, output };
     let served = match &mut loaded.server {

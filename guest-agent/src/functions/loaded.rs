@@ -24,6 +24,23 @@ pub(super) enum Server {
     },
 }
 
+impl Server {
+    /// Whether its process is over; one that is started for each event has none before that.
+    pub(super) async fn has_ended(&mut self) -> bool {
+        let process = match self {
+            Self::Command { .. } => return false,
+            Self::Resident(resident) => &mut resident.process,
+            Self::Lambda(runtime) => &mut runtime.process,
+            Self::Http { process, .. } => process,
+        };
+        tokio::select! {
+            biased;
+            _ = process.child.wait() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+}
+
 /// A function that is ready for an event.
 #[derive(Debug)]
 pub(super) struct Loaded {

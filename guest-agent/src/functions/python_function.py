@@ -108,10 +108,31 @@ def hooks(name, registered, module):
     if registered == 'get_before_snapshot':
         found.reverse()
     for hook, arguments, keywords in found:
-        hook(*arguments, **keywords)
+        finish(hook(*arguments, **keywords))
     own = getattr(module, name, None)
     if callable(own):
-        own()
+        finish(own())
+
+
+def finish(value):
+    # What an `async def` returns has done nothing until it is awaited.
+    if hasattr(value, '__await__'):
+        import asyncio
+        asyncio.run(settle(value, None))
+
+
+def is_async(function):
+    # CO_COROUTINE or CO_ASYNC_GENERATOR
+    return getattr(getattr(function, '__code__', None), 'co_flags', 0) & 0x280 != 0
+
+
+def prepare():
+    # What events and hooks need besides is imported before the freeze.
+    library = sys.modules.get('snapshot_restore_py')
+    registered = library.get_after_restore() if hasattr(library, 'get_after_restore') else []
+    later = [handler, getattr(module, 'after_restore', None)] + [hook for hook, _, _ in registered]
+    if any(is_async(function) for function in later):
+        import asyncio
 
 
 def trace_of(error):
@@ -338,6 +359,7 @@ def serve():
                     load(head)
                 else:
                     hooks('before_snapshot', 'get_before_snapshot', module)
+                    prepare()
             except Exception as error:
                 frames = trace_of(error)
                 if isinstance(error, HandlerError):

@@ -11,6 +11,9 @@ use super::{Functions, Invocation, InvokeError, RunningInvocation};
 /// What waits in each direction before the sender does.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// How much is sent again where a clone was given a request and did not take it. Its refusal comes at once.
+const MOST_SENT_AGAIN: usize = 1 << 20;
+
 /// How long a function may take to close a connection that its caller has closed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -32,15 +35,30 @@ impl Functions {
     /// # Errors
     /// See [`InvokeError`].
     pub async fn connect(&self, call: Invocation) -> Result<Connected, InvokeError> {
-        let running = self.start(call).await?;
+        let running = self.start(call.clone()).await?;
         let (ours, theirs) = tokio::io::duplex(BUFFER_BYTES);
         let connected = Connected {
             stream: theirs,
             version: running.version(),
             start: running.start_kind(),
         };
-        self.mind(carry(running, ours));
+        let functions = self.clone();
+        self.mind(async move { functions.carry(call, running, ours).await });
         Ok(connected)
+    }
+
+    /// Until the function's side ends, or the caller's and then, soon, the function's. What a clone did not take goes
+    /// to the next.
+    async fn carry(&self, call: Invocation, mut running: RunningInvocation, ours: DuplexStream) {
+        let (mut from, mut to) = tokio::io::split(ours);
+        let mut sent = Sent::default();
+        while let Carried::Untaken = carry_once(&mut running, &mut from, &mut to, &mut sent).await {
+            running.forget();
+            running = match self.start(call.clone()).await {
+                Ok(next) if sent.is_whole() => next,
+                _ => return,
+            };
+        }
     }
 
     /// Lets something go on that belongs to a request; it ends with the functions at the latest. What runs is
@@ -53,25 +71,66 @@ impl Functions {
     }
 }
 
-/// Until the function's side ends, or the caller's and then, soon, the function's.
-async fn carry(mut running: RunningInvocation, ours: DuplexStream) {
-    let (mut from, mut to) = tokio::io::split(ours);
+/// What came of a connection.
+enum Carried {
+    Served,
+    /// The function had ended before, and was given nothing.
+    Untaken,
+}
+
+/// What was sent into a connection, in case that it has to be sent again.
+#[derive(Default)]
+struct Sent {
+    bytes: BytesMut,
+    overflowed: bool,
+}
+
+impl Sent {
+    /// Keeps a piece; nothing any more, once there is too much.
+    fn keep(&mut self, piece: &[u8]) {
+        self.overflowed |= self.bytes.len() + piece.len() > MOST_SENT_AGAIN;
+        if self.overflowed {
+            self.bytes = BytesMut::new();
+        } else {
+            self.bytes.extend_from_slice(piece);
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.overflowed
+    }
+}
+
+async fn carry_once(
+    running: &mut RunningInvocation,
+    from: &mut ReadHalf<DuplexStream>,
+    to: &mut WriteHalf<DuplexStream>,
+    sent: &mut Sent,
+) -> Carried {
     let input = running.input();
+    let may_be_refused = running.start_kind() == StartKind::Reused;
     let inward = async {
+        if !sent.bytes.is_empty() && input.send(sent.bytes.clone().freeze()).await.is_err() {
+            return std::future::pending().await;
+        }
         let mut piece = BytesMut::with_capacity(BUFFER_BYTES);
         loop {
             piece.reserve(BUFFER_BYTES / 2);
-            match read(&mut from, &mut piece).await {
-                0 => break,
-                _ if input.send(piece.split().freeze()).await.is_err() => break,
-                _ => {}
+            if read(from, &mut piece).await == 0 {
+                break;
+            }
+            if may_be_refused {
+                sent.keep(&piece);
+            }
+            if input.send(piece.split().freeze()).await.is_err() {
+                break;
             }
         }
         let _ = tokio::time::timeout(FAREWELL, std::future::pending::<()>()).await;
     };
     tokio::select! {
-        () = outward(&mut running, &mut to) => {}
-        () = inward => {}
+        carried = outward(running, to) => carried,
+        () = inward => Carried::Served,
     }
 }
 
@@ -80,7 +139,10 @@ async fn read(from: &mut ReadHalf<DuplexStream>, piece: &mut BytesMut) -> usize 
 }
 
 /// What comes out goes to the caller for as long as there is one; the end is waited for in any case.
-async fn outward(running: &mut RunningInvocation, to: &mut WriteHalf<DuplexStream>) {
+async fn outward(running: &mut RunningInvocation, to: &mut WriteHalf<DuplexStream>) -> Carried {
+    if running.is_untaken().await {
+        return Carried::Untaken;
+    }
     let mut is_heard = true;
     while let Ok(Some(bytes)) = running.next().await {
         if is_heard && to.write_all(&bytes).await.is_err() {
@@ -88,4 +150,5 @@ async fn outward(running: &mut RunningInvocation, to: &mut WriteHalf<DuplexStrea
         }
     }
     let _ = to.shutdown().await;
+    Carried::Served
 }

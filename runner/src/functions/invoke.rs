@@ -7,10 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use thaw_pool_manager::{
-    ExecTimings, InvokeHandle, InvokeRequest, LeaseError, LeaseRequest, StartKind,
-    TemplateSelector,
+    ExecError, ExecTimings, InvokeRequest, LeaseError, LeaseRequest, StartKind, TemplateSelector,
     image::ProgressSink,
-    vmm::protocol::{FunctionKind, Outcome},
+    vmm::protocol::{FailureKind, FunctionKind, Outcome},
 };
 
 use super::{
@@ -19,7 +18,7 @@ use super::{
     clones::FunctionClone,
     observe::{Ending, Observation},
     registry::Function,
-    running::{Place, Start},
+    running::{Begun, Place, Start},
 };
 
 /// How an event and its answer travel.
@@ -121,7 +120,7 @@ impl Functions {
         let function = self.0.registry.find(&call.function)?;
         let seen = Observation::new(&self.0.observer, &function);
         match self.begin(function, call).await {
-            Ok((handle, place, start)) => Ok(RunningInvocation::new(handle, place, start, seen)),
+            Ok(begun) => Ok(RunningInvocation::new(begun, seen)),
             Err(error) => {
                 seen.end(Ending::of_error(&error));
                 Err(error)
@@ -129,11 +128,8 @@ impl Functions {
         }
     }
 
-    async fn begin(
-        &self,
-        function: Arc<Function>,
-        call: Invocation,
-    ) -> Result<(InvokeHandle, Place, Start), InvokeError> {
+    /// A clone that ended while it waited to be used again takes no event, so the next one is given it.
+    async fn begin(&self, function: Arc<Function>, call: Invocation) -> Result<Begun, InvokeError> {
         let begin = Instant::now();
         let version = function.version(call.qualifier.as_deref())?;
         check_kind(&version.spec.kind, call.way)?;
@@ -145,15 +141,57 @@ impl Functions {
         let within = call.start_within;
         let name = function.name.as_str();
         let seat = self.0.desk.enter(name, &call.key, share, within).await?;
-        let left = within.saturating_sub(begin.elapsed());
-        let (clone, start, restore) = self.clone_for(&function, &version, left).await?;
-        let queue = begin.elapsed().saturating_sub(restore);
-        let request = InvokeRequest {
+        loop {
+            let left = within.saturating_sub(begin.elapsed());
+            let (clone, kind, restore) = self.clone_for(&function, &version, left).await?;
+            let queue = begin.elapsed().saturating_sub(restore);
+            let request = self.request(&call, &version, &clone);
+            let given = self.0.node.invoke(&clone.lease.id, request).await;
+            let mut handle = match given {
+                Err(error) if kind == StartKind::Reused && is_gone(&error) => continue,
+                given => given?,
+            };
+            // A connection is served before anything comes out of it.
+            let first = if kind == StartKind::Reused && call.way != Way::Connection {
+                handle.output.recv().await
+            } else {
+                None
+            };
+            if matches!(&first, Some(Err(error)) if is_untaken(error)) {
+                continue;
+            }
+            return Ok(Begun {
+                handle,
+                first,
+                place: Place {
+                    function,
+                    version,
+                    clone: Some(clone),
+                    _seat: seat,
+                    _serving: serving,
+                },
+                start: Start {
+                    request_id: call.request_id,
+                    kind,
+                    queue,
+                    restore,
+                },
+            });
+        }
+    }
+
+    fn request(
+        &self,
+        call: &Invocation,
+        version: &Version,
+        clone: &FunctionClone,
+    ) -> InvokeRequest {
+        InvokeRequest {
             request_id: call.request_id.clone(),
             version: version.number.to_string(),
-            content_type: call.content_type,
-            client_context: call.client_context,
-            event: call.event,
+            content_type: call.content_type.clone(),
+            client_context: call.client_context.clone(),
+            event: call.event.clone(),
             more: call.way == Way::Connection,
             pieces: call.way == Way::Pieces,
             reuse: clone.may_serve_more(version.spec.reuse),
@@ -163,24 +201,7 @@ impl Functions {
                 Way::Whole => self.0.limits.result_bytes,
                 Way::Pieces | Way::Connection => self.0.limits.stream_bytes,
             },
-        };
-        let handle = self.0.node.invoke(&clone.lease.id, request).await?;
-        Ok((
-            handle,
-            Place {
-                function,
-                version,
-                clone: Some(clone),
-                _seat: seat,
-                _serving: serving,
-            },
-            Start {
-                request_id: call.request_id,
-                kind: start,
-                queue,
-                restore,
-            },
-        ))
+        }
     }
 
     /// One that waits to be used again, else a fresh one.
@@ -250,6 +271,30 @@ impl Functions {
         version.set_template(template);
         self.set_bounds(function).await;
         Ok(())
+    }
+}
+
+/// Whether a clone that could not be given an event is no more.
+fn is_gone(error: &ExecError) -> bool {
+    match error {
+        ExecError::UnknownLease(_) | ExecError::VmEnded { .. } | ExecError::Lost(_) => true,
+        ExecError::Refused { .. }
+        | ExecError::BadRequest(_)
+        | ExecError::Paused(_)
+        | ExecError::TooMany => false,
+    }
+}
+
+/// Whether the clone says that its function had ended before the event came, which nobody was given then.
+pub(super) fn is_untaken(error: &ExecError) -> bool {
+    match error {
+        ExecError::Refused { kind, .. } => *kind == FailureKind::FunctionEnded,
+        ExecError::UnknownLease(_)
+        | ExecError::VmEnded { .. }
+        | ExecError::Lost(_)
+        | ExecError::BadRequest(_)
+        | ExecError::Paused(_)
+        | ExecError::TooMany => false,
     }
 }
 

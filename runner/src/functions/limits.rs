@@ -29,6 +29,9 @@ pub struct FunctionsLimits {
     pub logs_bytes: usize,
     /// After the first attempt of a queued event that went wrong; four times as long after the next. Default 1 s.
     pub retry_pause: Duration,
+    /// What the queued and dead events of one function may hold, and what is kept of those that are done. Beyond it
+    /// no event is queued. Default 256 MiB.
+    pub events_bytes: u64,
     /// How long a clone that is kept for reuse may be idle at most; a function's own `idle` may be shorter.
     /// Default 60 s.
     pub clone_idle: Duration,
@@ -48,6 +51,7 @@ impl Default for FunctionsLimits {
             log_bytes: 64 << 10,
             logs_bytes: 4 << 20,
             retry_pause: Duration::from_secs(1),
+            events_bytes: 256 << 20,
             clone_idle: Duration::from_secs(60),
         }
     }

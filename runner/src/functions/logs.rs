@@ -53,6 +53,8 @@ pub(crate) struct Logs {
 struct Ring {
     logs: VecDeque<InvocationLog>,
     bytes: usize,
+    /// With its invocation's id.
+    last_error: Option<(String, String)>,
 }
 
 /// What an entry takes besides its text.
@@ -67,8 +69,17 @@ impl Logs {
         }
     }
 
-    /// Keeps a log; its sequence number is given here. The oldest go when there are too many bytes.
-    pub(crate) fn keep(&self, mut log: InvocationLog) {
+    /// Keeps a log; its sequence number is given here. The oldest go when there are too many bytes. The newest error
+    /// stays for longer than its log.
+    pub(crate) fn keep(&self, log: InvocationLog) {
+        if let Some(error) = &log.error {
+            self.ring().last_error = Some((log.request_id.clone(), error.clone()));
+        }
+        self.keep_blameless(log);
+    }
+
+    /// As [`keep`](Self::keep), where what went wrong is not the function's error.
+    pub(crate) fn keep_blameless(&self, mut log: InvocationLog) {
         let mut ring = self.ring();
         log.sequence = *self.newest.borrow() + 1;
         let sequence = log.sequence;
@@ -107,9 +118,7 @@ impl Logs {
 
     /// The newest error, with its invocation's id.
     pub(crate) fn last_error(&self) -> Option<(String, String)> {
-        let ring = self.ring();
-        let failed = ring.logs.iter().rev().find(|log| log.error.is_some())?;
-        Some((failed.request_id.clone(), failed.error.clone()?))
+        self.ring().last_error.clone()
     }
 
     /// Tells the newest sequence number, now and whenever it changes.
@@ -170,6 +179,18 @@ mod tests {
             logs.last_error(),
             Some(("large".into(), "went wrong".into()))
         );
+    }
+
+    #[test]
+    fn the_newest_error_stays_when_its_log_is_gone() {
+        let logs = Logs::new(2 * ENTRY_BYTES);
+        logs.keep(log("wrong", "", Some("KeyError: 'x'")));
+        for _ in 0..5000 {
+            logs.keep(log("fine", "", None));
+        }
+        logs.keep_blameless(log("left", "", Some("the caller hung up")));
+        let expected = ("wrong".to_owned(), "KeyError: 'x'".to_owned());
+        assert_eq!(logs.last_error(), Some(expected));
     }
 
     #[test]

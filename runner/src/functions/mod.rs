@@ -14,11 +14,13 @@
 
 mod admission;
 mod aliases;
+mod bounds;
 mod clones;
 mod code;
 mod config;
 mod connect;
 mod deploy;
+mod described;
 mod desk;
 mod error;
 mod event_turns;
@@ -42,7 +44,7 @@ pub use code::{CodeError, CodeLimits};
 pub use config::FunctionsConfig;
 pub use connect::Connected;
 pub use error::{DeployError, FunctionError, InvokeError};
-pub use events::{EventState, QueuedEvent};
+pub use events::{EventState, ListedEvent, QueuedEvent};
 pub use info::{FunctionInfo, FunctionStanding};
 pub use invoke::{Answer, Invocation, Way};
 pub use limits::FunctionsLimits;

@@ -110,6 +110,11 @@ impl Observation {
     pub(super) fn end(mut self, ending: Ending) {
         self.ending = ending;
     }
+
+    /// Somebody else tells of the event.
+    pub(super) fn forget(mut self) {
+        self.observer = Observer::default();
+    }
 }
 
 impl Drop for Observation {

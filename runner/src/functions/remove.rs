@@ -61,6 +61,7 @@ impl Functions {
         let removed = function.state().versions.remove(&number);
         if let Some(version) = removed {
             self.clear_away(version);
+            self.set_bounds(&function).await;
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! An event that a function serves.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use serde_json::json;
@@ -14,7 +17,9 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{
     Answer, InvocationLog, InvokeError, Version, VersionSpec,
     clones::FunctionClone,
+    described::Described,
     desk::Seat,
+    invoke,
     observe::{Ending, Observation},
     registry::Function,
 };
@@ -25,15 +30,23 @@ use crate::clock::now_ms;
 pub struct RunningInvocation {
     // Fields are dropped in this order: the function ends before its clone is given back.
     handle: InvokeHandle,
+    /// What came out of it and has not been looked at.
+    first: Option<Result<InvokeEvent, ExecError>>,
     place: Place,
     start: Start,
     vm_id: String,
     log: BytesMut,
     head: ResultHead,
+    /// None unless the result is the description of an error.
+    described: Option<Described>,
     done: Option<(Invoked, ExecTimings)>,
     /// None once its end was told.
     seen: Option<Observation>,
+    given: Instant,
 }
+
+/// What is logged of an event whose caller did not wait for its end.
+const HUNG_UP: &str = "the caller hung up before the end";
 
 /// What an event holds while it is served.
 #[derive(Debug)]
@@ -55,6 +68,16 @@ pub(super) struct Start {
     pub(super) restore: Duration,
 }
 
+/// An event that was given to a clone.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) handle: InvokeHandle,
+    /// What came out of it already.
+    pub(super) first: Option<Result<InvokeEvent, ExecError>>,
+    pub(super) place: Place,
+    pub(super) start: Start,
+}
+
 /// A piece of what comes out of an invocation, its log left out.
 #[derive(Debug)]
 pub(crate) enum Piece {
@@ -63,23 +86,27 @@ pub(crate) enum Piece {
 }
 
 impl RunningInvocation {
-    pub(super) fn new(
-        handle: InvokeHandle,
-        place: Place,
-        start: Start,
-        mut seen: Observation,
-    ) -> Self {
+    pub(super) fn new(begun: Begun, mut seen: Observation) -> Self {
+        let Begun {
+            handle,
+            first,
+            place,
+            start,
+        } = begun;
         seen.started(start.kind);
         let vm_id = place.clone.as_ref().map(|clone| clone.lease.id.to_string());
         Self {
             handle,
+            first,
             vm_id: vm_id.unwrap_or_default(),
             place,
             start,
             log: BytesMut::new(),
             head: ResultHead::default(),
+            described: None,
             done: None,
             seen: Some(seen),
+            given: Instant::now(),
         }
     }
 
@@ -168,19 +195,40 @@ impl RunningInvocation {
             (result, content_type) = (description, Some("application/json".to_owned()));
         }
         Ok(Answer {
-            request_id: self.start.request_id,
+            request_id: std::mem::take(&mut self.start.request_id),
             version: self.place.version.number,
             outcome: invoked.outcome,
             content_type,
             result,
-            log: self.log.freeze(),
+            log: std::mem::take(&mut self.log).freeze(),
             log_truncated: invoked.log_truncated,
             start: self.start.kind,
-            vm_id: self.vm_id,
+            vm_id: std::mem::take(&mut self.vm_id),
             queue: self.start.queue,
             restore: self.start.restore,
             timings,
         })
+    }
+
+    /// Waits for the first word of a clone that is used again, and says whether its function had ended before.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(super) async fn is_untaken(&mut self) -> bool {
+        if self.start.kind != StartKind::Reused {
+            return false;
+        }
+        if self.first.is_none() {
+            self.first = self.handle.output.recv().await;
+        }
+        matches!(&self.first, Some(Err(error)) if invoke::is_untaken(error))
+    }
+
+    /// Gives up what no function was given; nothing is told of it.
+    pub(super) fn forget(mut self) {
+        if let Some(seen) = self.seen.take() {
+            seen.forget();
+        }
     }
 
     async fn piece(&mut self) -> Result<Option<Piece>, InvokeError> {
@@ -188,15 +236,25 @@ impl RunningInvocation {
             return Ok(None);
         }
         loop {
-            match self.handle.output.recv().await {
+            let event = match self.first.take() {
+                Some(first) => Some(first),
+                None => self.handle.output.recv().await,
+            };
+            match event {
                 Some(Ok(InvokeEvent::Stdout(bytes) | InvokeEvent::Stderr(bytes))) => {
                     // The node has seen to it that there is no more than was allowed.
                     self.log.extend_from_slice(&bytes);
                 }
                 Some(Ok(InvokeEvent::Head(head))) => {
+                    self.described = head.is_error.then(Described::default);
                     return Ok(Some(Piece::Head(head)));
                 }
-                Some(Ok(InvokeEvent::Result(bytes))) => return Ok(Some(Piece::Result(bytes))),
+                Some(Ok(InvokeEvent::Result(bytes))) => {
+                    if let Some(described) = &mut self.described {
+                        described.take(&bytes);
+                    }
+                    return Ok(Some(Piece::Result(bytes)));
+                }
                 Some(Ok(InvokeEvent::End { invoked, timings })) => {
                     self.end(invoked, timings);
                     return Ok(None);
@@ -214,15 +272,22 @@ impl RunningInvocation {
             self.place.version.clones.give_back(clone);
         }
         self.tell(Ending::of(&invoked));
-        let error = error_text(&invoked, &self.place.version.spec);
-        self.keep_log(error, timings.exec, invoked.log_truncated);
+        let described = self.described.as_ref().and_then(Described::line);
+        let error = match (invoked.outcome, described) {
+            (Outcome::Raised, Some(line)) => Some(line),
+            (Outcome::RestoreFailed, Some(line)) => Some(format!("after the restore: {line}")),
+            _ => error_text(&invoked, &self.place.version.spec),
+        };
+        let log = self.log_of(error, timings.exec, invoked.log_truncated);
+        self.place.function.logs.keep(log);
         self.done = Some((invoked, timings));
     }
 
     fn failed(&mut self, error: ExecError) -> InvokeError {
         self.place.clone = None;
         self.tell(Ending::Failed);
-        self.keep_log(Some(error.to_string()), Duration::ZERO, false);
+        let log = self.log_of(Some(error.to_string()), self.given.elapsed(), false);
+        self.place.function.logs.keep(log);
         error.into()
     }
 
@@ -232,8 +297,8 @@ impl RunningInvocation {
         }
     }
 
-    fn keep_log(&self, error: Option<String>, duration: Duration, truncated: bool) {
-        self.place.function.logs.keep(InvocationLog {
+    fn log_of(&self, error: Option<String>, duration: Duration, truncated: bool) -> InvocationLog {
+        InvocationLog {
             sequence: 0,
             request_id: self.start.request_id.clone(),
             version: self.place.version.number,
@@ -242,7 +307,7 @@ impl RunningInvocation {
             error,
             text: String::from_utf8_lossy(&self.log).into_owned(),
             truncated,
-        });
+        }
     }
 
     /// What is told in place of a result that there is not, in AWS Lambda's words.
@@ -261,6 +326,23 @@ impl RunningInvocation {
             "errorMessage": format!("RequestId: {id} Error: {text}"),
         });
         Some(description.to_string().into())
+    }
+}
+
+impl Drop for RunningInvocation {
+    fn drop(&mut self) {
+        if self.seen.is_none() {
+            return;
+        }
+        // What it has said and nobody has taken yet.
+        let waiting = std::iter::from_fn(|| self.handle.output.try_recv().ok());
+        for event in self.first.take().into_iter().chain(waiting) {
+            if let Ok(InvokeEvent::Stdout(bytes) | InvokeEvent::Stderr(bytes)) = event {
+                self.log.extend_from_slice(&bytes);
+            }
+        }
+        let log = self.log_of(Some(HUNG_UP.to_owned()), self.given.elapsed(), false);
+        self.place.function.logs.keep_blameless(log);
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use thaw_pool_manager::{Node, PoolSettings, TemplateSelector};
+use thaw_pool_manager::{Node, TemplateSelector};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Alias, FunctionError, FunctionInfo, FunctionsLimits, InvocationLog, LogQuery, Route, Version,
     aliases,
+    bounds::{self, Wish},
     code::CodeStore,
     desk::Desk,
     names::check_alias,
@@ -201,23 +202,19 @@ impl Functions {
 
     /// Keeps warm what is live, and nothing else.
     pub(super) async fn set_bounds(&self, function: &Function) {
-        let versions: Vec<_> = {
+        let pools = {
             let state = function.state();
-            let live =
-                |version: &Arc<Version>| (Arc::clone(version), state.is_live(version.number));
-            state.versions.values().map(live).collect()
+            bounds::combine(state.versions.values().map(|version| Wish {
+                template: version.template(),
+                is_live: state.is_live(version.number),
+                spec: &version.spec,
+            }))
         };
-        for (version, live) in versions {
-            let spec = &version.spec;
-            let settings = PoolSettings {
-                min: if live { spec.min_warm } else { 0 },
-                max: spec.max_warm,
-                idle: spec.idle,
-            };
-            let selector = TemplateSelector::Template(version.template());
+        for (template, settings) in pools {
+            let selector = TemplateSelector::Template(template.clone());
             if let Err(error) = self.0.node.set_pool(&selector, settings).await {
                 // Its events are served all the same, only not from parked clones.
-                tracing::warn!(function = %function.name, version = version.number, %error,
+                tracing::warn!(function = %function.name, %template, %error,
                     "could not set the bounds of a function's pool");
             }
         }

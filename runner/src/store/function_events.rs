@@ -8,10 +8,10 @@ use super::{
     Store, StoreError,
     vms::{signed, unsigned},
 };
-use crate::functions::{EventState, QueuedEvent};
+use crate::functions::{EventState, ListedEvent, QueuedEvent};
 
 const COLUMNS: &str = "number, id, function, qualifier, key, content_type, event, state, attempts, due_at_ms, \
-                       created_at_ms, ended_at_ms, error, result, result_type, client_context";
+                       created_at_ms, ended_at_ms, error, result, result_type, client_context, event_bytes";
 
 /// How many events of one line are chosen from at once.
 const LINE_EVENTS: usize = 64;
@@ -27,17 +27,29 @@ pub(crate) enum Entered {
     Taken,
     /// As many wait as may.
     Full,
+    /// With it those that wait and those that were given up would hold more bytes than they may.
+    TooManyBytes,
 }
+
+/// How many events of one function may wait, and how many bytes they may hold with those that were given up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Most {
+    pub(crate) events: u32,
+    pub(crate) bytes: u64,
+}
+
+/// What is kept of events of one function that have ended: the newest, so many and so many bytes of each state.
+pub(crate) type Kept = Most;
 
 /// Whose events wait: a function and a key.
 pub(crate) type EventLine = (String, String);
 
 impl Store {
-    /// Enters an event, unless its function has one of that id, or as many as `most` wait for it.
+    /// Enters an event, unless its function has one of that id, or as many wait for it as may.
     pub(crate) async fn enter_event(
         &self,
         event: QueuedEvent,
-        most: u32,
+        most: Most,
     ) -> Result<Entered, StoreError> {
         let attempt = "enter an event in";
         self.transact(attempt, move |transaction| {
@@ -55,8 +67,17 @@ impl Store {
                     [&event.function],
                     |row| row.get(0),
                 )?;
-                if waiting >= most {
+                if waiting >= most.events {
                     return Ok(Entered::Full);
+                }
+                let held: i64 = transaction.query_row(
+                    "SELECT coalesce(sum(event_bytes), 0) FROM function_events
+                     WHERE function = ? AND state IN ('queued', 'dead')",
+                    [&event.function],
+                    |row| row.get(0),
+                )?;
+                if unsigned(held) + event.event.len() as u64 > most.bytes {
+                    return Ok(Entered::TooManyBytes);
                 }
                 insert(transaction, &event)?;
                 Ok(Entered::New)
@@ -70,7 +91,7 @@ impl Store {
     pub(crate) async fn update_event(
         &self,
         event: QueuedEvent,
-        keep: u32,
+        keep: Kept,
     ) -> Result<(), StoreError> {
         let attempt = "change an event in";
         self.transact(attempt, move |transaction| {
@@ -78,11 +99,13 @@ impl Store {
                 // One that was removed meanwhile stays removed.
                 write(transaction, &event)?;
                 transaction.execute(
-                    "DELETE FROM function_events WHERE function = ?1 AND state = ?2 AND number NOT IN (
-                        SELECT number FROM function_events WHERE function = ?1 AND state = ?2
-                        ORDER BY ended_at_ms DESC LIMIT ?3)
-                     AND ?2 != 'queued'",
-                    params![event.function, event.state.as_str(), keep],
+                    "DELETE FROM function_events WHERE ?2 != 'queued' AND number IN (
+                        SELECT number FROM (
+                            SELECT number, row_number() OVER newest AS nth, sum(event_bytes) OVER newest AS bytes
+                            FROM function_events WHERE function = ?1 AND state = ?2
+                            WINDOW newest AS (ORDER BY ended_at_ms DESC, number DESC))
+                        WHERE nth > ?3 OR (nth > 1 AND bytes > ?4))",
+                    params![event.function, event.state.as_str(), keep.events, signed(keep.bytes)],
                 )?;
                 Ok(())
             };
@@ -154,21 +177,23 @@ impl Store {
         .await
     }
 
-    /// A function's newest events of a state, newest first.
+    /// A function's newest events of a state, newest first, without what they hold.
     pub(crate) async fn events(
         &self,
         function: &str,
         state: EventState,
         limit: u32,
-    ) -> Result<Vec<QueuedEvent>, StoreError> {
+    ) -> Result<Vec<ListedEvent>, StoreError> {
         let (attempt, function) = ("read the events in", function.to_owned());
         self.transact(attempt, move |transaction| {
             let read = || {
-                let mut query = transaction.prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM function_events WHERE function = ? AND state = ?
-                     ORDER BY created_at_ms DESC, number DESC LIMIT ?"
-                ))?;
-                let rows = query.query_map(params![function, state.as_str(), limit], read)?;
+                let mut query = transaction.prepare_cached(
+                    "SELECT id, qualifier, content_type, event_bytes, state, attempts, due_at_ms, created_at_ms,
+                        ended_at_ms, error, result_type
+                     FROM function_events WHERE function = ? AND state = ?
+                     ORDER BY created_at_ms DESC, number DESC LIMIT ?",
+                )?;
+                let rows = query.query_map(params![function, state.as_str(), limit], read_listed)?;
                 rows.collect::<rusqlite::Result<Vec<_>>>()
             };
             read().map_err(StoreError::database(attempt))
@@ -251,7 +276,7 @@ fn due_lines(
 
 fn insert(transaction: &Transaction<'_>, event: &QueuedEvent) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached(&format!(
-        "INSERT INTO function_events ({COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO function_events ({COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?;
     statement.execute(params![
         event.id,
@@ -269,6 +294,7 @@ fn insert(transaction: &Transaction<'_>, event: &QueuedEvent) -> rusqlite::Resul
         event.result,
         event.result_type,
         event.client_context,
+        signed(event.event.len() as u64),
     ])?;
     Ok(())
 }
@@ -293,8 +319,29 @@ fn write(transaction: &Transaction<'_>, event: &QueuedEvent) -> rusqlite::Result
     Ok(())
 }
 
+/// What is neither is tried again.
+fn state_of(row: &Row<'_>) -> rusqlite::Result<EventState> {
+    let word: String = row.get("state")?;
+    Ok(EventState::parse(&word).unwrap_or(EventState::Queued))
+}
+
+fn read_listed(row: &Row<'_>) -> rusqlite::Result<ListedEvent> {
+    Ok(ListedEvent {
+        id: row.get("id")?,
+        qualifier: row.get("qualifier")?,
+        content_type: row.get("content_type")?,
+        event_bytes: unsigned(row.get("event_bytes")?),
+        state: state_of(row)?,
+        attempts: row.get("attempts")?,
+        due_at_ms: unsigned(row.get("due_at_ms")?),
+        created_at_ms: unsigned(row.get("created_at_ms")?),
+        ended_at_ms: row.get::<_, Option<i64>>("ended_at_ms")?.map(unsigned),
+        error: row.get("error")?,
+        result_type: row.get("result_type")?,
+    })
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {
-    let state: String = row.get("state")?;
     Ok(QueuedEvent {
         number: unsigned(row.get("number")?),
         id: row.get("id")?,
@@ -303,8 +350,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {
         key: row.get("key")?,
         content_type: row.get("content_type")?,
         event: row.get("event")?,
-        // What is neither is tried again.
-        state: EventState::parse(&state).unwrap_or(EventState::Queued),
+        state: state_of(row)?,
         attempts: row.get("attempts")?,
         due_at_ms: unsigned(row.get("due_at_ms")?),
         created_at_ms: unsigned(row.get("created_at_ms")?),
@@ -314,4 +360,95 @@ fn read(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {
         result_type: row.get("result_type")?,
         client_context: row.get("client_context")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: Most = Most {
+        events: 3,
+        bytes: 100,
+    };
+
+    fn event(id: &str, bytes: usize) -> QueuedEvent {
+        QueuedEvent {
+            number: 0,
+            id: id.into(),
+            function: "f".into(),
+            qualifier: None,
+            key: String::new(),
+            content_type: None,
+            client_context: None,
+            event: vec![b'x'; bytes],
+            state: EventState::Queued,
+            attempts: 0,
+            due_at_ms: 0,
+            created_at_ms: 0,
+            ended_at_ms: None,
+            error: None,
+            result: None,
+            result_type: None,
+        }
+    }
+
+    /// A database that knows function `f`, and the folder that it is in.
+    fn store() -> (Store, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runner.db");
+        let connection = super::super::open::open(&path).unwrap();
+        let function = "INSERT INTO functions VALUES ('f', 1, 2);";
+        connection.execute_batch(function).unwrap();
+        drop(connection);
+        (Store::open(&path).unwrap(), folder)
+    }
+
+    async fn end(store: &Store, id: &str, state: EventState, at_ms: u64) {
+        let mut event = store.event("f", id).await.unwrap().unwrap();
+        (event.state, event.ended_at_ms) = (state, Some(at_ms));
+        store.update_event(event, MOST).await.unwrap();
+    }
+
+    async fn ids(store: &Store, state: EventState) -> Vec<String> {
+        let listed = store.events("f", state, 10).await.unwrap();
+        let mut ids: Vec<_> = listed.into_iter().map(|event| event.id).collect();
+        ids.sort();
+        ids
+    }
+
+    #[tokio::test]
+    async fn events_that_wait_and_those_that_were_given_up_share_one_bound_of_bytes() {
+        let (store, _folder) = store();
+        let enter = async |id, bytes| store.enter_event(event(id, bytes), MOST).await.unwrap();
+        assert_eq!(enter("a", 60).await, Entered::New);
+        end(&store, "a", EventState::Dead, 1).await;
+        assert_eq!(enter("b", 40).await, Entered::New);
+        assert_eq!(enter("c", 1).await, Entered::TooManyBytes);
+        end(&store, "b", EventState::Done, 2).await;
+        assert_eq!(enter("c", 1).await, Entered::New);
+        let listed = store.events("f", EventState::Dead, 10).await.unwrap();
+        assert_eq!((listed.len(), listed[0].event_bytes), (1, 60));
+    }
+
+    #[tokio::test]
+    async fn of_events_that_have_ended_the_newest_are_kept_as_many_and_as_large_as_may_be() {
+        let (store, _folder) = store();
+        for (at_ms, id) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            store.enter_event(event(id, 10), MOST).await.unwrap();
+            end(&store, id, EventState::Done, at_ms as u64).await;
+        }
+        assert_eq!(ids(&store, EventState::Done).await, ["b", "c", "d"]);
+        store.enter_event(event("e", 85), MOST).await.unwrap();
+        end(&store, "e", EventState::Done, 9).await;
+        assert_eq!(ids(&store, EventState::Done).await, ["d", "e"]);
+        // Those that wait are never trimmed.
+        for id in ["f", "g", "h"] {
+            store.enter_event(event(id, 10), MOST).await.unwrap();
+            let queued = store.event("f", id).await.unwrap().unwrap();
+            store.update_event(queued, MOST).await.unwrap();
+        }
+        assert_eq!(ids(&store, EventState::Queued).await.len(), 3);
+        let more = store.enter_event(event("i", 1), MOST).await.unwrap();
+        assert_eq!(more, Entered::Full);
+    }
 }

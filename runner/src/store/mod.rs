@@ -18,7 +18,7 @@ mod snapshots;
 mod thread;
 mod vms;
 
-pub(crate) use function_events::{Entered, EventLine};
+pub(crate) use function_events::{Entered, EventLine, Kept, Most};
 pub(crate) use functions::{FunctionRow, VersionRow};
 pub use open::StoreError;
 pub use thread::Store;

@@ -200,7 +200,7 @@ mod tests {
             count("function_events WHERE state = 'queued' AND event = x'01'"),
             1
         );
-        assert_eq!(count("function_events"), 2);
+        assert_eq!(count("function_events WHERE event_bytes = 1"), 2);
         assert_eq!(count("function_versions WHERE image_digest = ''"), 1);
     }
 }

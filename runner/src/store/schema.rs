@@ -116,4 +116,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CREATE INDEX function_events_of ON function_events (state, function, key, due_at_ms);",
     // 5: the image itself, whose name may be given to another one. Empty: from before, and not known.
     "ALTER TABLE function_versions ADD COLUMN image_digest TEXT NOT NULL DEFAULT '';",
+    // 6: the sizes of events, so that they are listed and counted without being read.
+    "ALTER TABLE function_events ADD COLUMN event_bytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE function_events SET event_bytes = length(event);
+    CREATE INDEX function_events_bytes ON function_events (function, state, event_bytes);",
 ];

@@ -94,7 +94,7 @@ pub(crate) struct Deploy {
     /// image
     #[arg(long, value_name = "PATH")]
     pub(crate) code: Option<PathBuf>,
-    /// How it is run. Default: found out from the handler's file, or by --port
+    /// How it is run. Default: found out from the handler's file, in an archive too, or by --port
     #[arg(long, value_enum)]
     pub(crate) kind: Option<Kind>,
     /// The port that a server listens on; makes it kind http.

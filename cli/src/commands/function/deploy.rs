@@ -5,7 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use thaw_api_types::{DeployFunctionRequest, FunctionHooks, FunctionKind};
 
-use super::{arguments::Deploy, code};
+use super::{
+    arguments::Deploy,
+    code::{self, Files},
+};
 use crate::{
     exit::Exit,
     output::{self, Progress},
@@ -74,7 +77,7 @@ fn request(deploy: Deploy) -> Result<DeployFunctionRequest> {
     Ok(request)
 }
 
-/// A handler's language shows in its file; an archive is not looked into.
+/// A handler's language shows in its file.
 fn guess(deploy: &Deploy) -> Result<FunctionKind> {
     let Some(handler) = &deploy.handler else {
         return match (deploy.port, deploy.command.is_empty()) {
@@ -85,10 +88,11 @@ fn guess(deploy: &Deploy) -> Result<FunctionKind> {
             ),
         };
     };
-    let folder = deploy.code.as_deref().unwrap_or(Path::new("."));
+    let path = deploy.code.as_deref().unwrap_or(Path::new("."));
+    let files = Files::of(path)?;
     let module = handler.rsplit_once('.').map_or("", |(module, _)| module);
     let is_there = |path: String, endings: &[&str]| {
-        let file = |ending: &&str| folder.join(format!("{path}.{ending}")).is_file();
+        let file = |ending: &&str| files.has(&format!("{path}.{ending}"));
         endings.iter().any(file)
     };
     let folders = module.replace('.', "/");
@@ -101,7 +105,7 @@ fn guess(deploy: &Deploy) -> Result<FunctionKind> {
     }
     bail!(
         "{} holds no file for handler {handler}; name the kind with --kind, or the code with --code",
-        folder.display()
+        path.display()
     )
 }
 

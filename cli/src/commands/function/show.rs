@@ -60,6 +60,15 @@ fn row(function: &FunctionInfo) -> Vec<String> {
         function.newest.image.clone(),
         function.running.to_string(),
         function.waiting.to_string(),
-        error.map(|error| error.message.clone()).unwrap_or_default(),
+        error.map(|error| short(&error.message)).unwrap_or_default(),
     ]
+}
+
+/// What fits into a table; `inspect` tells the whole.
+fn short(text: &str) -> String {
+    const MOST_CHARS: usize = 60;
+    if text.chars().count() <= MOST_CHARS {
+        return text.to_owned();
+    }
+    text.chars().take(MOST_CHARS - 1).chain(['…']).collect()
 }

@@ -2,13 +2,14 @@
 //!
 //! One of kind python whose handler is `app.fail` fails its load, with `it went wrong` on standard error. A
 //! loaded one returns its event, after the words that it knows: `"raise"`, `"end"`, `"hang"` (until the host
-//! hangs up, whatever its time limit), `"sleep MS"` (its time limit counts), `"crash"` (the VMM is killed).
+//! hangs up, whatever its time limit), `"sleep MS"` (its time limit counts), `"crash"` (the VMM is killed),
+//! `"leave"` (its process ends after it has returned).
 
 use std::{
     future::pending,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -32,6 +33,8 @@ pub(super) struct Functions {
     /// The time is up for good: an event was cut off.
     spent: Arc<Mutex<bool>>,
     served: Arc<AtomicU32>,
+    /// Its process has ended between events.
+    left: Arc<AtomicBool>,
 }
 
 pub(super) async fn load(load: &LoadFunction, mut input: Inbound, output: &mut Outbound) {
@@ -63,6 +66,10 @@ pub(super) async fn invoke(
         let message = "no function is loaded in this machine";
         return output.fail(FailureKind::BadRequest, message).await;
     }
+    if functions.left.load(Ordering::Relaxed) {
+        let message = "the function's process ended after its last event";
+        return output.fail(FailureKind::FunctionEnded, message).await;
+    }
     let event = match invoke.event {
         Some(text) => text.into_bytes(),
         None => gather(&mut input).await,
@@ -72,6 +79,10 @@ pub(super) async fn invoke(
     let limit = Duration::from_millis(invoke.timeout_ms);
     let outcome = match words.as_slice() {
         ["raise"] => Outcome::Raised,
+        ["leave"] => {
+            functions.left.store(true, Ordering::Relaxed);
+            Outcome::Returned
+        }
         ["end"] => Outcome::Ended(ExitStatus::Exited(3)),
         // Its first piece comes, and then nothing, or its end.
         ["drip" | "break"] => {
@@ -86,6 +97,7 @@ pub(super) async fn invoke(
             Outcome::Ended(ExitStatus::Exited(3))
         }
         ["hang"] => {
+            output.data(FrameKind::Stdout, b"hanging\n").await;
             while input.next().await.is_some() {}
             return;
         }

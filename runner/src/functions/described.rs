@@ -1,0 +1,85 @@
+//! A function's own description of its error, as one line.
+
+use bytes::BytesMut;
+use serde::Deserialize;
+
+/// How much of a description is looked at; one that is larger is not read.
+const MOST_BYTES: usize = 64 * 1024;
+/// The longest line, in characters.
+const MOST_CHARS: usize = 300;
+
+/// Gathers a description while it goes by.
+#[derive(Debug, Default)]
+pub(super) struct Described {
+    bytes: BytesMut,
+    overflowed: bool,
+}
+
+/// As AWS Lambda's runtimes write it.
+#[derive(Debug, Deserialize)]
+struct Description {
+    #[serde(rename = "errorType", default)]
+    kind: String,
+    #[serde(rename = "errorMessage", default)]
+    message: String,
+}
+
+impl Described {
+    pub(super) fn take(&mut self, piece: &[u8]) {
+        self.overflowed |= self.bytes.len() + piece.len() > MOST_BYTES;
+        if !self.overflowed {
+            self.bytes.extend_from_slice(piece);
+        }
+    }
+
+    /// `TYPE: MESSAGE`, the first line of it; none when it is no description.
+    pub(super) fn line(&self) -> Option<String> {
+        if self.overflowed {
+            return None;
+        }
+        let Description { kind, message } = serde_json::from_slice(&self.bytes).ok()?;
+        let whole = match (kind.is_empty(), message.is_empty()) {
+            (true, true) => return None,
+            (false, true) => kind,
+            (true, false) => message,
+            (false, false) => format!("{kind}: {message}"),
+        };
+        let first = whole.trim().lines().next()?;
+        let control = |c: char| if c.is_control() { ' ' } else { c };
+        Some(first.chars().take(MOST_CHARS).map(control).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(pieces: &[&str]) -> Option<String> {
+        let mut described = Described::default();
+        for piece in pieces {
+            described.take(piece.as_bytes());
+        }
+        described.line()
+    }
+
+    #[test]
+    fn type_and_message_are_told_in_one_line() {
+        let described = r#"{"errorMessage": "'x'\nand more\u001b", "errorType": "KeyError", "stackTrace": ["a"]}"#;
+        let (begin, end) = described.split_at(20);
+        assert_eq!(line(&[begin, end]).as_deref(), Some("KeyError: 'x'"));
+        let only = line(&[r#"{"errorType": "Boom"}"#]);
+        assert_eq!(only.as_deref(), Some("Boom"));
+        let control = line(&[r#"{"errorMessage": "a\u001b[0mb"}"#]);
+        assert_eq!(control.as_deref(), Some("a [0mb"));
+        let long = format!(r#"{{"errorMessage": "{}"}}"#, "x".repeat(1000));
+        assert_eq!(line(&[&long]).unwrap().len(), MOST_CHARS);
+    }
+
+    #[test]
+    fn what_is_no_description_is_told_as_none() {
+        for none in ["", "raise", "[]", "{}", r#"{"errorType": 5}"#] {
+            assert_eq!(line(&[none]), None, "{none}");
+        }
+        assert_eq!(line(&[&" ".repeat(MOST_BYTES), "{}"]), None);
+    }
+}
