@@ -194,7 +194,7 @@ pub(crate) fn router(app: App) -> Router {
 
 async fn unknown(request: Request) -> Response {
     if bandsox::is_ours(request.uri().path()) {
-        return bandsox::unknown().into_response();
+        return bandsox::unknown_path(request.uri());
     }
     ApiError::new(
         ErrorCode::RouteNotFound,

@@ -29,7 +29,7 @@ use crate::state::App;
 /// The largest file that is taken or given inside JSON, in bytes: BandSox's own bound.
 pub(super) const MAX_JSON_FILE_BYTES: usize = 256 << 20;
 
-/// Entries of a folder at the most.
+/// Entries of a folder at the most; where there are more, `truncated` is true.
 const MAX_ENTRIES: u32 = 100_000;
 
 /// Lists a folder.
@@ -71,10 +71,18 @@ pub(crate) async fn list(
                 files.extend(entries.iter().map(|entry| listed(&path, entry)));
             }
             StreamEvent::Begun(_) | StreamEvent::End => {}
-            StreamEvent::Done(_) => break,
+            StreamEvent::Done(reply) => return Ok(Json(listing(&path, files, &reply))),
         }
     }
-    Ok(Json(json!({ "path": path, "files": files })))
+}
+
+/// A folder that has more than was listed says so.
+fn listing(path: &str, files: Vec<Value>, reply: &Reply) -> Value {
+    let mut listing = json!({ "path": path, "files": files });
+    if let Reply::Listed { more: true } = reply {
+        listing["truncated"] = true.into();
+    }
+    listing
 }
 
 fn listed(folder: &str, entry: &FileInfo) -> Value {
@@ -320,6 +328,16 @@ pub(super) fn nonsense() -> Detail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_has_more_than_is_listed_says_so() {
+        let listed = |more| listing("/x", Vec::new(), &Reply::Listed { more });
+        assert_eq!(listed(false), json!({ "path": "/x", "files": [] }));
+        assert_eq!(
+            listed(true),
+            json!({ "path": "/x", "files": [], "truncated": true })
+        );
+    }
 
     #[test]
     fn any_name_can_be_downloaded() {

@@ -26,4 +26,4 @@ mod vms;
 mod write;
 
 pub(crate) use error::Detail;
-pub(crate) use routes::{is_ours, routes, unknown, wrong_method};
+pub(crate) use routes::{is_ours, routes, unknown_path, wrong_method};

@@ -2,7 +2,8 @@
 
 use axum::{
     extract::DefaultBodyLimit,
-    http::StatusCode,
+    http::{StatusCode, Uri},
+    response::{IntoResponse as _, Redirect, Response},
     routing::{delete, get, post, put},
 };
 
@@ -65,4 +66,17 @@ pub(crate) fn wrong_method() -> Detail {
 /// What is asked for is nowhere on this surface.
 pub(crate) fn unknown() -> Detail {
     Detail::new(StatusCode::NOT_FOUND, "Not Found")
+}
+
+/// As [`unknown`], unless the path ends with a slash: as on BandSox's server the client is sent to the one without.
+pub(crate) fn unknown_path(uri: &Uri) -> Response {
+    let bare = uri.path().trim_end_matches('/');
+    if bare.len() == uri.path().len() || !is_ours(bare) {
+        return unknown().into_response();
+    }
+    let query = uri
+        .query()
+        .map_or_else(String::new, |query| format!("?{query}"));
+    // Within this surface, so never at another host.
+    Redirect::temporary(&format!("{bare}{query}")).into_response()
 }

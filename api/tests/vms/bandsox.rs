@@ -254,6 +254,30 @@ async fn every_refusal_has_the_shape_of_this_surface() {
 }
 
 #[tokio::test]
+async fn a_path_that_ends_with_a_slash_leads_to_the_one_without() {
+    let world = World::new().await;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let client = client.build().unwrap();
+    for (path, to) in [
+        ("/api/vms/", Some("/api/vms")),
+        ("/api/vms/x/exec//?a=/", Some("/api/vms/x/exec?a=/")),
+        ("/api/", None),
+        ("/api//", None),
+        ("/api/nothing", None),
+    ] {
+        let answer = client.post(format!("{}{path}", world.server)).send().await;
+        let answer = answer.unwrap();
+        let location = answer.headers().get("location");
+        assert_eq!(location.map(|to| to.to_str().unwrap()), to, "{path}");
+        assert_eq!(answer.status(), if to.is_some() { 307 } else { 404 });
+    }
+    let body = json!({"image": "tiny", "name": "web"});
+    let (status, made) = post(&world, "/api/vms/", body).await;
+    assert_eq!(status, 200, "{made}");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn an_upload_may_name_its_path_behind_the_file() {
     let world = World::new().await;
     let made = world.client.create_vm(&tiny("web")).await.unwrap();

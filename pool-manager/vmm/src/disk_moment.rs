@@ -196,6 +196,10 @@ mod tests {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tools that are waited for, by a test"
+    )]
     fn run(program: &str, arguments: &[&OsStr]) {
         let done = Command::new(program).args(arguments).output();
         let done = done.unwrap_or_else(|error| panic!("{program}: {error}; run `make setup-test`"));
