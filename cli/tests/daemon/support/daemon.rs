@@ -161,7 +161,10 @@ impl Daemon {
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let is_ours = fs::read_link(entry.path().join("fd/2"))
                 .is_ok_and(|said| said.starts_with(root.join("run/vmm")));
-            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let pid = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
             if let (true, Some(pid)) = (is_ours, pid) {
                 // It may be ending by itself.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
