@@ -11,7 +11,10 @@ use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use thaw_api_types::Encoding;
-use thaw_runner::node::{ExecEvent, ExecProgram, vmm::protocol::Exit};
+use thaw_runner::{
+    RunningExec,
+    node::{ExecEvent, ExecProgram, vmm::protocol::Exit},
+};
 
 use super::{
     exec::{code, start},
@@ -29,7 +32,7 @@ const TIMEOUT_S: (u64, u64) = (600, 3600);
 /// The largest first frame, in bytes.
 const MAX_START_BYTES: usize = 1 << 20;
 
-/// Takes the command from the client's first frame and streams what it writes. The client's leaving ends it.
+/// Takes the command from the client's first frame and streams what it writes. The client's leaving does not end it.
 pub(crate) async fn exec_stream(
     State(app): State<App>,
     Id(id): Id,
@@ -55,10 +58,30 @@ async fn attend(app: &App, id: &str, sink: &mut Sink, stream: &mut Stream) -> Op
         Ok(start) => start,
         Err(why) => return Some(refuse(sink, 4000, why).await),
     };
-    // The command is dropped, and with it ended, when its client leaves.
-    tokio::select! {
-        end = serve(app, id, ExecProgram::Shell(command), timeout, sink) => end,
+    let mut running = match start(app, id, ExecProgram::Shell(command), None, timeout).await {
+        Ok(running) => running,
+        Err(error) => {
+            let not_found = error.status() == 404;
+            let close = if not_found { 4004 } else { 1000 };
+            return Some(refuse(sink, close, &error.text()).await);
+        }
+    };
+    let served = tokio::select! {
+        end = serve(&mut running, sink) => end,
         () = left(stream) => None,
+    };
+    if served.is_none() {
+        run_on(&mut running).await;
+    }
+    served
+}
+
+/// Lets the command of a client that has left come to its end, within its time. What it writes is read by nobody.
+async fn run_on(running: &mut RunningExec) {
+    while let Some(Ok(event)) = running.channels().1.recv().await {
+        if let ExecEvent::Exit { .. } = event {
+            return;
+        }
     }
 }
 
@@ -83,21 +106,8 @@ async fn left(stream: &mut Stream) {
     }
 }
 
-async fn serve(
-    app: &App,
-    id: &str,
-    program: ExecProgram,
-    timeout: Duration,
-    sink: &mut Sink,
-) -> Option<CloseFrame> {
-    let mut running = match start(app, id, program, None, timeout).await {
-        Ok(running) => running,
-        Err(error) => {
-            let not_found = error.status() == 404;
-            let close = if not_found { 4004 } else { 1000 };
-            return Some(refuse(sink, close, &error.text()).await);
-        }
-    };
+/// Nothing is returned when the client has left.
+async fn serve(running: &mut RunningExec, sink: &mut Sink) -> Option<CloseFrame> {
     let mut stdout = Text::new(Encoding::Utf8);
     let mut stderr = Text::new(Encoding::Utf8);
     let mut pings = pings();

@@ -34,7 +34,7 @@ fn terminals_and_programs_with_input_are_the_callers_and_end_with_it() {
     let world = World::new();
     a_terminal_has_its_size_its_bytes_and_its_exit(&world);
     who_leaves_ends_the_program(&world);
-    bandsox_sockets_answer_while_they_run_and_end_with_their_client(&world);
+    bandsox_sockets_answer_while_they_run_and_a_terminal_ends_with_its_client(&world);
     input_output_and_signals_reach_the_program(&world);
     what_makes_no_sense_is_told(&world);
     the_commands_do_the_same(&world);
@@ -163,7 +163,7 @@ async fn next(socket: &mut Raw, wanted: impl Fn(&Message) -> bool) {
     timeout(Duration::from_secs(30), seen).await.unwrap();
 }
 
-fn bandsox_sockets_answer_while_they_run_and_end_with_their_client(world: &World) {
+fn bandsox_sockets_answer_while_they_run_and_a_terminal_ends_with_its_client(world: &World) {
     let asked = Bytes::from_static(b"there?");
     let ping = Message::Ping(asked.clone());
     let pong = |message: &Message| *message == Message::Pong(asked.clone());
@@ -196,9 +196,11 @@ fn bandsox_sockets_answer_while_they_run_and_end_with_their_client(world: &World
         terminal.send(ping.clone()).await.unwrap();
         next(&mut terminal, pong).await;
     });
-    // Gone without a word.
+    // Gone without a word. The command runs on, as BandSox's do, until somebody ends it or its time is up.
     world.runtime.block_on(async { drop((stream, terminal)) });
-    world.shell_says(SLEEPERS, "0\n");
+    world.shell_says(SLEEPERS, "1\n");
+    let end = "for p in /proc/[0-9]*; do grep -qsz '^4321$' $p/cmdline && kill ${p#/proc/}; done";
+    world.shell_says(&format!("{end}; {SLEEPERS}"), "0\n");
 }
 
 fn input_output_and_signals_reach_the_program(world: &World) {
