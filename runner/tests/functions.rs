@@ -51,6 +51,7 @@ impl World {
             folder: folder.path().join("functions"),
             limits: FunctionsLimits {
                 running: 4,
+                starting: 2,
                 retry_pause: Duration::from_millis(5),
                 events_bytes: 2 << 20,
                 ..FunctionsLimits::default()
@@ -512,6 +513,33 @@ async fn more_events_than_places_wait_and_more_than_may_wait_are_refused() {
     assert_eq!((info.running, info.waiting), (2, 0));
     drop((first, second));
     assert_eq!(&world.invoke("z").await.unwrap().result[..], b"z");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn more_callers_than_a_pool_lets_wait_wait_in_the_functions_queue() {
+    let limits = NodeLimits {
+        waiting: 2,
+        ..fake_limits()
+    };
+    let world = World::open_with(tempfile::tempdir().unwrap(), limits).await;
+    let spec = VersionSpec {
+        concurrency: 4,
+        queue: 4,
+        min_warm: 0,
+        max_warm: 1,
+        ..spec()
+    };
+    world.deploy(spec, "1").await.unwrap();
+    world.engine.faults(|faults| {
+        faults.restore_delay = Duration::from_millis(50);
+        faults.spawn_delay = Duration::from_millis(50);
+    });
+    let events: Vec<_> = (0..8).map(|number| format!("event {number}")).collect();
+    let answers = events.iter().map(|event| world.invoke(event));
+    for (event, answer) in events.iter().zip(futures::future::join_all(answers).await) {
+        assert_eq!(&answer.unwrap().result[..], event.as_bytes());
+    }
     world.close().await;
 }
 

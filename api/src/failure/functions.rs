@@ -1,7 +1,10 @@
 //! Functions that could not be deployed, found or given an event.
 
 use thaw_api_types::ErrorCode;
-use thaw_runner::functions::{CodeError, DeployError, FunctionError, InvokeError};
+use thaw_runner::{
+    functions::{CodeError, DeployError, FunctionError, InvokeError},
+    node::LeaseError,
+};
 
 use super::{admin, exec, lease, lease::is_disk_full};
 use crate::error::ApiError;
@@ -81,6 +84,12 @@ pub(crate) fn invoke(error: &InvokeError) -> ApiError {
             .retry_after(*retry_after),
         InvokeError::TimedOut(_) => of(ErrorCode::FunctionBusy)
             .hint("try again later, or deploy it with a higher concurrency")
+            .retry_after(std::time::Duration::from_secs(1)),
+        InvokeError::Lease(LeaseError::Full { retry_after, .. }) => of(ErrorCode::FunctionBusy)
+            .hint("try again later, or deploy it with a higher max_warm")
+            .retry_after(*retry_after),
+        InvokeError::Lease(LeaseError::TimedOut(_)) => of(ErrorCode::FunctionBusy)
+            .hint("try again later, or deploy it with a higher min_warm or max_warm")
             .retry_after(std::time::Duration::from_secs(1)),
         InvokeError::Lease(error) => lease(error),
         InvokeError::Rebake(error) => deploy(error),

@@ -1,12 +1,15 @@
 //! Who runs, who waits and who is refused: a pure state machine.
 //!
 //! ```text
-//! arrive ──room, and nobody of the function waits──► runs ──leave──► the next that waits runs
+//! arrive ──room, and nobody of the function waits──► runs: starts ──started──► … ──leave──► the next that waits runs
 //!   │                                                  ▲
 //!   ├──else, and a place to wait──► waits ─────────────┘ in turn: function by function, key by key
 //!   │                                 └──give up──► gone
 //!   └──else──► refused
 //! ```
+//!
+//! Of those of a function that run only so many may still start: wait for a clone. Whoever would run but for that
+//! waits here, and not where clones are handed out, beside those for whom the function's queue has places.
 //!
 //! Functions that wait take turns, and within a function its keys do, so neither a busy function nor a busy
 //! key holds up the others.
@@ -21,6 +24,8 @@ pub(crate) type Ticket = u64;
 pub(crate) struct Share {
     pub(crate) running: u32,
     pub(crate) waiting: u32,
+    /// Of those that run, those that have no clone yet.
+    pub(crate) starting: u32,
 }
 
 /// What becomes of an arrival.
@@ -55,6 +60,7 @@ struct Line {
     share: Share,
     running: u32,
     waiting: u32,
+    starting: u32,
     keys: HashMap<String, VecDeque<Ticket>>,
     /// Keys with somebody who waits, in turn.
     turns: VecDeque<String>,
@@ -86,14 +92,15 @@ impl Admission {
                 share,
                 running: 0,
                 waiting: 0,
+                starting: 0,
                 keys: HashMap::new(),
                 turns: VecDeque::new(),
             });
         line.share = share;
-        let has_turn = line.running < share.running && line.waiting == 0;
+        let has_turn = line.has_room() && line.waiting == 0;
         let arrival = if self.running < self.all.running && has_turn {
             self.running += 1;
-            line.running += 1;
+            line.begin();
             Arrival::Runs
         } else {
             match self.place_to_wait(function, key) {
@@ -115,7 +122,7 @@ impl Admission {
         };
         let (own, of_key) = (line.waiting, line.of_key(key));
         let longer_key = |line: &Line| line.longest().filter(|(_, most)| *most > of_key + 1);
-        let pushed = if own >= line.share.waiting {
+        let pushed = if own >= line.places() {
             let (longest, _) = longer_key(line).ok_or(own)?;
             (function.to_owned(), longest)
         } else if self.waiting < self.all.waiting {
@@ -151,9 +158,18 @@ impl Admission {
         }
     }
 
-    /// One that ran has ended; returns who runs now.
-    pub(crate) fn leave(&mut self, function: &str) -> Vec<Ticket> {
+    /// One that runs has a clone; returns who runs now.
+    pub(crate) fn started(&mut self, function: &str) -> Vec<Ticket> {
         if let Some(line) = self.lines.get_mut(function) {
+            line.starting = line.starting.saturating_sub(1);
+        }
+        self.advance()
+    }
+
+    /// One that ran has ended, maybe before it had a clone; returns who runs now.
+    pub(crate) fn leave(&mut self, function: &str, was_starting: bool) -> Vec<Ticket> {
+        if let Some(line) = self.lines.get_mut(function) {
+            line.starting = line.starting.saturating_sub(u32::from(was_starting));
             line.running = line.running.saturating_sub(1);
             self.running = self.running.saturating_sub(1);
         }
@@ -192,14 +208,14 @@ impl Admission {
             let Some(line) = self.lines.get_mut(&function) else {
                 continue;
             };
-            if line.running >= line.share.running {
+            if !line.has_room() {
                 passed_over += 1;
                 self.turns.push_back(function);
                 continue;
             }
             if let Some(ticket) = line.next() {
                 passed_over = 0;
-                line.running += 1;
+                line.begin();
                 self.running += 1;
                 self.waiting -= 1;
                 started.push(ticket);
@@ -219,6 +235,26 @@ impl Admission {
 }
 
 impl Line {
+    /// Whether one more of it may run.
+    fn has_room(&self) -> bool {
+        self.running < self.share.running && self.starting < self.share.starting
+    }
+
+    fn begin(&mut self) {
+        self.running += 1;
+        self.starting += 1;
+    }
+
+    /// How many may wait: those of its queue, and those that would run but for the ones that start.
+    fn places(&self) -> u32 {
+        let unused = if self.starting >= self.share.starting {
+            self.share.running.saturating_sub(self.running)
+        } else {
+            0
+        };
+        self.share.waiting.saturating_add(unused)
+    }
+
     /// How many wait of a key.
     fn of_key(&self, key: &str) -> usize {
         self.keys.get(key).map_or(0, VecDeque::len)

@@ -39,6 +39,8 @@ struct Call {
 pub(crate) struct Seat {
     desk: Desk,
     function: String,
+    /// Whoever has it has no clone yet.
+    is_starting: bool,
 }
 
 impl Desk {
@@ -114,6 +116,20 @@ impl Desk {
         Seat {
             desk: self.clone(),
             function: function.to_owned(),
+            is_starting: true,
+        }
+    }
+
+    /// Gives a place to each that is called.
+    fn call(&self, mut state: MutexGuard<'_, State>, called: Vec<Ticket>) {
+        let calls: Vec<_> = called
+            .into_iter()
+            .filter_map(|ticket| state.calls.remove(&ticket))
+            .collect();
+        drop(state);
+        for Call { function, seat } in calls {
+            // One that has left gives the place back when it is dropped here.
+            let _ = seat.send(Ok(self.seat(&function)));
         }
     }
 
@@ -160,19 +176,22 @@ impl Drop for Waiting<'_> {
     }
 }
 
+impl Seat {
+    /// Whoever has it has a clone now, so another one may look for one.
+    pub(crate) fn started(&mut self) {
+        if std::mem::take(&mut self.is_starting) {
+            let mut state = self.desk.state();
+            let called = state.admission.started(&self.function);
+            self.desk.call(state, called);
+        }
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = self.desk.state();
-        let started = state.admission.leave(&self.function);
-        let calls: Vec<_> = started
-            .into_iter()
-            .filter_map(|ticket| state.calls.remove(&ticket))
-            .collect();
-        drop(state);
-        for Call { function, seat } in calls {
-            // One that has left gives the place back when it is dropped here.
-            let _ = seat.send(Ok(self.desk.seat(&function)));
-        }
+        let called = state.admission.leave(&self.function, self.is_starting);
+        self.desk.call(state, called);
     }
 }
 
@@ -183,6 +202,7 @@ mod tests {
     const SHARE: Share = Share {
         running: 1,
         waiting: 1,
+        starting: u32::MAX,
     };
 
     #[tokio::test]
@@ -190,6 +210,7 @@ mod tests {
         let desk = Desk::new(Share {
             running: 4,
             waiting: 4,
+            starting: u32::MAX,
         });
         let within = Duration::from_secs(60);
         let enter = || desk.enter("f", "k", SHARE, within);
@@ -215,6 +236,7 @@ mod tests {
         let desk = Desk::new(Share {
             running: 1,
             waiting: 9,
+            starting: u32::MAX,
         });
         let within = Duration::from_secs(60);
         let two = Share {

@@ -137,13 +137,15 @@ impl Functions {
         let share = Share {
             running: version.spec.concurrency,
             waiting: version.spec.queue,
+            starting: self.0.limits.starting,
         };
         let within = call.start_within;
         let name = function.name.as_str();
-        let seat = self.0.desk.enter(name, &call.key, share, within).await?;
+        let mut seat = self.0.desk.enter(name, &call.key, share, within).await?;
         loop {
             let left = within.saturating_sub(begin.elapsed());
             let (clone, kind, restore) = self.clone_for(&function, &version, left).await?;
+            seat.started();
             let queue = begin.elapsed().saturating_sub(restore);
             let request = self.request(&call, &version, &clone);
             let given = self.0.node.invoke(&clone.lease.id, request).await;

@@ -11,6 +11,9 @@ pub struct FunctionsLimits {
     pub running: u32,
     /// Invocations that wait, of all functions. Default 1,024.
     pub waiting: u32,
+    /// Invocations of one function that wait for a clone at once; the others wait in its queue. Default 32: half of those that
+    /// a pool lets wait.
+    pub starting: u32,
     /// Functions. Default 1,000.
     pub functions: usize,
     /// Versions of one function. Default 100.
@@ -42,6 +45,7 @@ impl Default for FunctionsLimits {
         Self {
             running: 256,
             waiting: 1024,
+            starting: 32,
             functions: 1000,
             versions: 100,
             code: CodeLimits::default(),

@@ -88,6 +88,7 @@ impl Functions {
             desk: Desk::new(Share {
                 running: limits.running,
                 waiting: limits.waiting,
+                starting: u32::MAX,
             }),
             limits,
             store,
