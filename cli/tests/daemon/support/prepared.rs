@@ -14,6 +14,7 @@ use nix::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
+use thaw_runner::node::image::{ImageStore, builtin_recipe};
 
 use super::daemon::{THAW, serve};
 
@@ -23,13 +24,16 @@ const FOLDERS: [&str; 2] = ["images", "templates"];
 /// A new storage root with the image and the template in it.
 pub(super) fn storage() -> TempDir {
     // On the same file system, so that the files can be linked.
-    let folder = made_once();
-    storage_in(folder.parent().unwrap())
+    let source = made_once();
+    linked(&source, source.parent().unwrap())
 }
 
 /// The same in a folder, on another file system as well.
 pub(super) fn storage_in(folder: &Path) -> TempDir {
-    let source = made_once();
+    linked(&made_once(), folder)
+}
+
+fn linked(source: &Path, folder: &Path) -> TempDir {
     let storage = tempfile::tempdir_in(folder).unwrap();
     for folder in FOLDERS {
         link(&source.join(folder), &storage.path().join(folder));
@@ -37,13 +41,19 @@ pub(super) fn storage_in(folder: &Path) -> TempDir {
     storage
 }
 
-/// The folder that everything is linked from. A template that is not of this build is baked anew.
+/// The folder that everything is linked from. An image or a template that this build would make otherwise is made anew.
 fn made_once() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prepared");
     fs::create_dir_all(&folder).unwrap();
     let lock = File::create(folder.join("lock")).unwrap();
     let _lock = Flock::lock(lock, FlockArg::LockExclusive).expect("the lock of the test storage");
     let root = folder.join("storage");
+    let image = ImageStore::look_up(&root.join("images"), &"python".parse().unwrap());
+    if let Ok(Some(image)) = image
+        && image.source != builtin_recipe("python").unwrap().to_string()
+    {
+        fs::remove_dir_all(&root).unwrap();
+    }
     fs::create_dir_all(&root).unwrap();
     let (mut process, server) = serve(&root, &[], None);
     let thaw = |words: &[&str]| {
