@@ -77,8 +77,28 @@ pub(crate) async fn invoke(
     Parameters(query): Parameters<InvokeQuery>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let header = HeaderName::from_static(names::REQUEST_ID);
+    let id = request_id(request.headers(), &header)?;
+    let value = HeaderValue::try_from(&id);
+    let turn = turn_of(identity.as_deref());
+    let mut response = give(&app, arrived, (name, turn, id), query, request)
+        .await
+        .into_response();
+    // Whatever came of it, its caller knows what it is called in the logs.
+    if let Ok(value) = value {
+        response.headers_mut().entry(header).or_insert(value);
+    }
+    Ok(response)
+}
+
+async fn give(
+    app: &App,
+    arrived: Instant,
+    (function, key, request_id): (String, String, String),
+    query: InvokeQuery,
+    request: Request,
+) -> Result<Response, ApiError> {
     let headers = request.headers();
-    let id = request_id(headers, &HeaderName::from_static(names::REQUEST_ID))?;
     let content_type = content_type(headers);
     let is_json = media_type(headers).as_deref() == Some("application/json");
     let limit = app.functions.limits().event_bytes;
@@ -99,10 +119,10 @@ pub(crate) async fn invoke(
         })?;
     }
     let call = Invocation {
-        function: name,
+        function,
         qualifier: query.qualifier,
-        key: turn_of(identity.as_deref()),
-        request_id: id,
+        key,
+        request_id,
         content_type,
         client_context: None,
         event,
@@ -120,7 +140,7 @@ pub(crate) async fn invoke(
         return Ok((StatusCode::ACCEPTED, Json(QueuedFunctionEvent { id })).into_response());
     }
     if query.mode == InvokeMode::Stream {
-        return stream::answer(&app, call).await;
+        return stream::answer(app, call).await;
     }
     match app.functions.invoke(call).await {
         Ok(answer) => Ok(respond(answer, arrived)),

@@ -99,6 +99,30 @@ async fn an_alias_draws_its_versions_by_weight_and_leads_back() {
 }
 
 #[tokio::test]
+async fn an_event_has_an_id_in_its_answer_whatever_came_of_it() {
+    let world = World::new().await;
+    let refused = invoke(&world, "", "event").send().await.unwrap();
+    assert_eq!(refused.status(), 404);
+    deployed(&world, "1", json!({})).await;
+    let answered = invoke(&world, "", "event").send().await.unwrap();
+    assert_eq!(answered.status(), 200);
+    let queued = invoke(&world, "?mode=async", "event").send().await.unwrap();
+    assert_eq!(queued.status(), 202);
+    let ids = [&refused, &answered, &queued].map(|answer| {
+        let id = answer.headers().get("x-thaw-request-id").unwrap();
+        id.to_str().unwrap().to_owned()
+    });
+    assert!(ids.iter().all(|id| id.len() == 36), "{ids:?}");
+    assert!(ids[0] != ids[1] && ids[1] != ids[2], "{ids:?}");
+    for header in ["x-thaw-start", "x-thaw-timings-us", "x-thaw-version"] {
+        assert!(answered.headers().contains_key(header), "{header}");
+    }
+    let queued: Value = queued.json().await.unwrap();
+    assert_eq!(queued["id"], json!(ids[2]));
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_queued_event_that_goes_wrong_is_listed_dead_and_queued_again_on_request() {
     let world = World::new().await;
     deployed(&world, "1", json!({})).await;
