@@ -585,14 +585,14 @@ async fn a_queued_event_is_served_and_one_that_goes_wrong_three_times_is_dead() 
     for event in ["fine", "raise"] {
         world.functions.enqueue(call(event, None)).await.unwrap();
     }
-    let state = async |id: &str| world.functions.event("f", id).await.unwrap().state;
+    let state = async |id: &str| world.functions.event("f", id).await.unwrap().info.state;
     let done = async || state("id-fine").await == EventState::Done;
     world.until("the event is done", done).await;
     let dead = async || state("id-raise").await == EventState::Dead;
     world.until("the other is dead", dead).await;
     let fine = world.functions.event("f", "id-fine").await.unwrap();
     assert_eq!(
-        (fine.attempts, fine.result.as_deref()),
+        (fine.info.attempts, fine.result.as_deref()),
         (0, Some(&b"fine"[..]))
     );
     let listed = world.functions.events("f", EventState::Dead, 10).await;
@@ -603,7 +603,10 @@ async fn a_queued_event_is_served_and_one_that_goes_wrong_three_times_is_dead() 
         (3, Some("raise"))
     );
     let retried = world.functions.retry_event("f", "id-raise").await.unwrap();
-    assert_eq!((retried.state, retried.attempts), (EventState::Queued, 0));
+    assert_eq!(
+        (retried.info.state, retried.info.attempts),
+        (EventState::Queued, 0)
+    );
     world.until("it is dead again", dead).await;
     world.functions.remove_event("f", "id-raise").await.unwrap();
     assert!(matches!(
@@ -665,7 +668,7 @@ async fn an_event_that_was_taken_is_never_replaced_by_another_with_its_id() {
     assert!(matches!(taken, Err(InvokeError::IdTaken(_))), "{taken:?}");
     for (function, result) in [("f", b"one"), ("g", b"two")] {
         let event = async || world.functions.event(function, "same").await.unwrap();
-        let done = async || event().await.state == EventState::Done;
+        let done = async || event().await.info.state == EventState::Done;
         world.until("it is done", done).await;
         assert_eq!(event().await.result.as_deref(), Some(&result[..]));
         let listed = world.functions.events(function, EventState::Done, 10).await;

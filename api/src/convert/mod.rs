@@ -12,6 +12,6 @@ pub(crate) use info::{image, pool, start_kind, template};
 pub(crate) use progress::progress;
 pub(crate) use usage::usage;
 pub(crate) use vm::{
-    Paging, forked, lifecycle_event, metadata, snapshot, vm, vm_state_kind, wanted_metadata,
+    Paging, forked, lifecycle_event, limit, metadata, snapshot, vm, vm_state_kind, wanted_metadata,
 };
 pub(crate) use wish::{selector, shape, to_language};

@@ -141,13 +141,7 @@ impl Paging {
         cursor: Option<&str>,
         problems: &mut Vec<String>,
     ) -> Self {
-        let limit = limit.unwrap_or(limits::DEFAULT_PAGE);
-        if !(1..=limits::MAX_PAGE).contains(&limit) {
-            problems.push(format!(
-                "limit is {limit}; it may be 1 to {}",
-                limits::MAX_PAGE
-            ));
-        }
+        let limit = self::limit(limit, problems);
         let after = cursor.map(str::parse).transpose();
         Self {
             limit: limit as usize,
@@ -157,6 +151,18 @@ impl Paging {
             }),
         }
     }
+}
+
+/// How much of a list is told.
+pub(crate) fn limit(asked: Option<u32>, problems: &mut Vec<String>) -> u32 {
+    let limit = asked.unwrap_or(limits::DEFAULT_PAGE);
+    if !(1..=limits::MAX_PAGE).contains(&limit) {
+        problems.push(format!(
+            "limit is {limit}; it may be 1 to {}",
+            limits::MAX_PAGE
+        ));
+    }
+    limit
 }
 
 fn paused_by(by: thaw_runner::PausedBy) -> PausedBy {

@@ -7,16 +7,11 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use thaw_api_types::{
-    ErrorBody, ErrorCode, FunctionEvent, FunctionEventList, FunctionEventQuery, FunctionEventState,
+    ErrorBody, FunctionEvent, FunctionEventList, FunctionEventQuery, FunctionEventState,
 };
-use thaw_runner::functions::{EventState, FunctionError, ListedEvent, QueuedEvent};
+use thaw_runner::functions::{EventInfo, EventState, FunctionError, QueuedEvent};
 
-use crate::{body::Parameters, error::ApiError, failure, state::App};
-
-/// How many events are told when a request does not say.
-const DEFAULT_LIMIT: u32 = 100;
-/// How many events are told at most.
-const MAX_LIMIT: u32 = 1000;
+use crate::{body::Parameters, convert, error::ApiError, failure, state::App};
 
 /// List a function's events of a state
 ///
@@ -44,10 +39,10 @@ pub(crate) async fn events(
         FunctionEventState::Done => EventState::Done,
         FunctionEventState::Dead => EventState::Dead,
     };
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        let message = format!("limit is {limit}; it may be 1 to {MAX_LIMIT}");
-        return Err(ApiError::new(ErrorCode::InvalidRequest, message));
+    let mut problems = Vec::new();
+    let limit = convert::limit(query.limit, &mut problems);
+    if !problems.is_empty() {
+        return Err(ApiError::invalid(&problems));
     }
     let events = app.functions.events(&name, state, limit).await;
     let events = events.map_err(|error| failure::function(&error))?;
@@ -124,33 +119,27 @@ pub(crate) async fn remove_event(
 /// What the caller is told of one event.
 fn told(event: Result<QueuedEvent, FunctionError>) -> Result<Json<FunctionEvent>, ApiError> {
     event
-        .map(|event| Json(convert(event)))
+        .map(|event| Json(whole(event)))
         .map_err(|error| failure::function(&error))
 }
 
-fn convert(event: QueuedEvent) -> FunctionEvent {
+fn whole(event: QueuedEvent) -> FunctionEvent {
     FunctionEvent {
-        id: event.id,
-        qualifier: event.qualifier,
-        state: state(event.state),
-        attempts: event.attempts,
-        due_at_ms: event.due_at_ms,
-        created_at_ms: event.created_at_ms,
-        ended_at_ms: event.ended_at_ms,
-        error: event.error,
-        event_bytes: event.event.len() as u64,
         event_base64: Some(STANDARD.encode(event.event)),
-        content_type: event.content_type,
         result_base64: event.result.map(|result| STANDARD.encode(result)),
-        result_type: event.result_type,
+        ..listed(event.info)
     }
 }
 
-fn listed(event: ListedEvent) -> FunctionEvent {
+fn listed(event: EventInfo) -> FunctionEvent {
     FunctionEvent {
         id: event.id,
         qualifier: event.qualifier,
-        state: state(event.state),
+        state: match event.state {
+            EventState::Queued => FunctionEventState::Queued,
+            EventState::Done => FunctionEventState::Done,
+            EventState::Dead => FunctionEventState::Dead,
+        },
         attempts: event.attempts,
         due_at_ms: event.due_at_ms,
         created_at_ms: event.created_at_ms,
@@ -161,13 +150,5 @@ fn listed(event: ListedEvent) -> FunctionEvent {
         content_type: event.content_type,
         result_base64: None,
         result_type: event.result_type,
-    }
-}
-
-fn state(state: EventState) -> FunctionEventState {
-    match state {
-        EventState::Queued => FunctionEventState::Queued,
-        EventState::Done => FunctionEventState::Done,
-        EventState::Dead => FunctionEventState::Dead,
     }
 }

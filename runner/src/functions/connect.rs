@@ -2,11 +2,11 @@
 
 use std::{future::Future, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use thaw_pool_manager::StartKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf};
 
-use super::{Functions, Invocation, InvokeError, RunningInvocation};
+use super::{Functions, Invocation, InvokeError, RunningInvocation, gathered::Gathered};
 
 /// What waits in each direction before the sender does.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -51,11 +51,12 @@ impl Functions {
     /// to the next.
     async fn carry(&self, call: Invocation, mut running: RunningInvocation, ours: DuplexStream) {
         let (mut from, mut to) = tokio::io::split(ours);
-        let mut sent = Sent::default();
+        // In case that it has to be sent again.
+        let mut sent = Gathered::new(MOST_SENT_AGAIN);
         while let Carried::Untaken = carry_once(&mut running, &mut from, &mut to, &mut sent).await {
             running.forget();
             running = match self.start(call.clone()).await {
-                Ok(next) if sent.is_whole() => next,
+                Ok(next) if sent.whole().is_some() => next,
                 _ => return,
             };
         }
@@ -78,39 +79,17 @@ enum Carried {
     Untaken,
 }
 
-/// What was sent into a connection, in case that it has to be sent again.
-#[derive(Default)]
-struct Sent {
-    bytes: BytesMut,
-    overflowed: bool,
-}
-
-impl Sent {
-    /// Keeps a piece; nothing any more, once there is too much.
-    fn keep(&mut self, piece: &[u8]) {
-        self.overflowed |= self.bytes.len() + piece.len() > MOST_SENT_AGAIN;
-        if self.overflowed {
-            self.bytes = BytesMut::new();
-        } else {
-            self.bytes.extend_from_slice(piece);
-        }
-    }
-
-    fn is_whole(&self) -> bool {
-        !self.overflowed
-    }
-}
-
 async fn carry_once(
     running: &mut RunningInvocation,
     from: &mut ReadHalf<DuplexStream>,
     to: &mut WriteHalf<DuplexStream>,
-    sent: &mut Sent,
+    sent: &mut Gathered,
 ) -> Carried {
     let input = running.input();
     let may_be_refused = running.start_kind() == StartKind::Reused;
     let inward = async {
-        if !sent.bytes.is_empty() && input.send(sent.bytes.clone().freeze()).await.is_err() {
+        let again = Bytes::copy_from_slice(sent.whole().unwrap_or_default());
+        if !again.is_empty() && input.send(again).await.is_err() {
             return std::future::pending().await;
         }
         let mut piece = BytesMut::with_capacity(BUFFER_BYTES);
@@ -120,7 +99,7 @@ async fn carry_once(
                 break;
             }
             if may_be_refused {
-                sent.keep(&piece);
+                sent.take(&piece);
             }
             if input.send(piece.split().freeze()).await.is_err() {
                 break;

@@ -1,19 +1,11 @@
 //! A function's own description of its error, as one line.
 
-use bytes::BytesMut;
 use serde::Deserialize;
 
 /// How much of a description is looked at; one that is larger is not read.
-const MOST_BYTES: usize = 64 * 1024;
+pub(super) const MOST_BYTES: usize = 64 * 1024;
 /// The longest line, in characters.
 const MOST_CHARS: usize = 300;
-
-/// Gathers a description while it goes by.
-#[derive(Debug, Default)]
-pub(super) struct Described {
-    bytes: BytesMut,
-    overflowed: bool,
-}
 
 /// As AWS Lambda's runtimes write it.
 #[derive(Debug, Deserialize)]
@@ -24,42 +16,31 @@ struct Description {
     message: String,
 }
 
-impl Described {
-    pub(super) fn take(&mut self, piece: &[u8]) {
-        self.overflowed |= self.bytes.len() + piece.len() > MOST_BYTES;
-        if !self.overflowed {
-            self.bytes.extend_from_slice(piece);
-        }
-    }
-
-    /// `TYPE: MESSAGE`, the first line of it; none when it is no description.
-    pub(super) fn line(&self) -> Option<String> {
-        if self.overflowed {
-            return None;
-        }
-        let Description { kind, message } = serde_json::from_slice(&self.bytes).ok()?;
-        let whole = match (kind.is_empty(), message.is_empty()) {
-            (true, true) => return None,
-            (false, true) => kind,
-            (true, false) => message,
-            (false, false) => format!("{kind}: {message}"),
-        };
-        let first = whole.trim().lines().next()?;
-        let control = |c: char| if c.is_control() { ' ' } else { c };
-        Some(first.chars().take(MOST_CHARS).map(control).collect())
-    }
+/// `TYPE: MESSAGE`, the first line of it; none when it is no description.
+pub(super) fn line(described: &[u8]) -> Option<String> {
+    let Description { kind, message } = serde_json::from_slice(described).ok()?;
+    let whole = match (kind.is_empty(), message.is_empty()) {
+        (true, true) => return None,
+        (false, true) => kind,
+        (true, false) => message,
+        (false, false) => format!("{kind}: {message}"),
+    };
+    let first = whole.trim().lines().next()?;
+    let control = |c: char| if c.is_control() { ' ' } else { c };
+    Some(first.chars().take(MOST_CHARS).map(control).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions::gathered::Gathered;
 
     fn line(pieces: &[&str]) -> Option<String> {
-        let mut described = Described::default();
+        let mut described = Gathered::new(MOST_BYTES);
         for piece in pieces {
             described.take(piece.as_bytes());
         }
-        described.line()
+        super::line(described.whole()?)
     }
 
     #[test]

@@ -17,8 +17,9 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{
     Answer, InvocationLog, InvokeError, Version, VersionSpec,
     clones::FunctionClone,
-    described::Described,
+    described,
     desk::Seat,
+    gathered::Gathered,
     invoke,
     observe::{Ending, Observation},
     registry::Function,
@@ -38,7 +39,7 @@ pub struct RunningInvocation {
     log: BytesMut,
     head: ResultHead,
     /// None unless the result is the description of an error.
-    described: Option<Described>,
+    described: Option<Gathered>,
     done: Option<(Invoked, ExecTimings)>,
     /// None once its end was told.
     seen: Option<Observation>,
@@ -246,7 +247,7 @@ impl RunningInvocation {
                     self.log.extend_from_slice(&bytes);
                 }
                 Some(Ok(InvokeEvent::Head(head))) => {
-                    self.described = head.is_error.then(Described::default);
+                    self.described = head.is_error.then(|| Gathered::new(described::MOST_BYTES));
                     return Ok(Some(Piece::Head(head)));
                 }
                 Some(Ok(InvokeEvent::Result(bytes))) => {
@@ -272,7 +273,8 @@ impl RunningInvocation {
             self.place.version.clones.give_back(clone);
         }
         self.tell(Ending::of(&invoked));
-        let described = self.described.as_ref().and_then(Described::line);
+        let described = self.described.as_ref().and_then(Gathered::whole);
+        let described = described.and_then(described::line);
         let error = match (invoked.outcome, described) {
             (Outcome::Raised, Some(line)) => Some(line),
             (Outcome::RestoreFailed, Some(line)) => Some(format!("after the restore: {line}")),

@@ -8,7 +8,7 @@ use super::{
     Store, StoreError,
     vms::{signed, unsigned},
 };
-use crate::functions::{EventState, ListedEvent, QueuedEvent};
+use crate::functions::{EventInfo, EventState, QueuedEvent};
 
 const COLUMNS: &str = "number, id, function, qualifier, key, content_type, event, state, attempts, due_at_ms, \
                        created_at_ms, ended_at_ms, error, result, result_type, client_context, event_bytes";
@@ -54,7 +54,7 @@ impl Store {
         let attempt = "enter an event in";
         self.transact(attempt, move |transaction| {
             let enter = || {
-                if let Some(there) = find(transaction, &event.function, &event.id)? {
+                if let Some(there) = find(transaction, &event.function, &event.info.id)? {
                     let is_same = there.is_same_event(&event);
                     return Ok(if is_same {
                         Entered::Before
@@ -76,7 +76,7 @@ impl Store {
                     [&event.function],
                     |row| row.get(0),
                 )?;
-                if unsigned(held) + event.event.len() as u64 > most.bytes {
+                if unsigned(held) + event.info.event_bytes > most.bytes {
                     return Ok(Entered::TooManyBytes);
                 }
                 insert(transaction, &event)?;
@@ -105,7 +105,7 @@ impl Store {
                             FROM function_events WHERE function = ?1 AND state = ?2
                             WINDOW newest AS (ORDER BY ended_at_ms DESC, number DESC))
                         WHERE nth > ?3 OR (nth > 1 AND bytes > ?4))",
-                    params![event.function, event.state.as_str(), keep.events, signed(keep.bytes)],
+                    params![event.function, event.info.state.as_str(), keep.events, signed(keep.bytes)],
                 )?;
                 Ok(())
             };
@@ -183,7 +183,7 @@ impl Store {
         function: &str,
         state: EventState,
         limit: u32,
-    ) -> Result<Vec<ListedEvent>, StoreError> {
+    ) -> Result<Vec<EventInfo>, StoreError> {
         let (attempt, function) = ("read the events in", function.to_owned());
         self.transact(attempt, move |transaction| {
             let read = || {
@@ -193,7 +193,7 @@ impl Store {
                      FROM function_events WHERE function = ? AND state = ?
                      ORDER BY created_at_ms DESC, number DESC LIMIT ?",
                 )?;
-                let rows = query.query_map(params![function, state.as_str(), limit], read_listed)?;
+                let rows = query.query_map(params![function, state.as_str(), limit], read_info)?;
                 rows.collect::<rusqlite::Result<Vec<_>>>()
             };
             read().map_err(StoreError::database(attempt))
@@ -279,22 +279,22 @@ fn insert(transaction: &Transaction<'_>, event: &QueuedEvent) -> rusqlite::Resul
         "INSERT INTO function_events ({COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))?;
     statement.execute(params![
-        event.id,
+        event.info.id,
         event.function,
-        event.qualifier,
+        event.info.qualifier,
         event.key,
-        event.content_type,
+        event.info.content_type,
         event.event,
-        event.state.as_str(),
-        event.attempts,
-        signed(event.due_at_ms),
-        signed(event.created_at_ms),
-        event.ended_at_ms.map(signed),
-        event.error,
+        event.info.state.as_str(),
+        event.info.attempts,
+        signed(event.info.due_at_ms),
+        signed(event.info.created_at_ms),
+        event.info.ended_at_ms.map(signed),
+        event.info.error,
         event.result,
-        event.result_type,
+        event.info.result_type,
         event.client_context,
-        signed(event.event.len() as u64),
+        signed(event.info.event_bytes),
     ])?;
     Ok(())
 }
@@ -306,32 +306,28 @@ fn write(transaction: &Transaction<'_>, event: &QueuedEvent) -> rusqlite::Result
          error = ?, result = ?, result_type = ? WHERE number = ?",
     )?;
     statement.execute(params![
-        event.state.as_str(),
-        event.attempts,
-        signed(event.due_at_ms),
-        signed(event.created_at_ms),
-        event.ended_at_ms.map(signed),
-        event.error,
+        event.info.state.as_str(),
+        event.info.attempts,
+        signed(event.info.due_at_ms),
+        signed(event.info.created_at_ms),
+        event.info.ended_at_ms.map(signed),
+        event.info.error,
         event.result,
-        event.result_type,
+        event.info.result_type,
         signed(event.number),
     ])?;
     Ok(())
 }
 
-/// What is neither is tried again.
-fn state_of(row: &Row<'_>) -> rusqlite::Result<EventState> {
-    let word: String = row.get("state")?;
-    Ok(EventState::parse(&word).unwrap_or(EventState::Queued))
-}
-
-fn read_listed(row: &Row<'_>) -> rusqlite::Result<ListedEvent> {
-    Ok(ListedEvent {
+fn read_info(row: &Row<'_>) -> rusqlite::Result<EventInfo> {
+    let state: String = row.get("state")?;
+    Ok(EventInfo {
         id: row.get("id")?,
         qualifier: row.get("qualifier")?,
         content_type: row.get("content_type")?,
         event_bytes: unsigned(row.get("event_bytes")?),
-        state: state_of(row)?,
+        // What is neither is tried again.
+        state: EventState::parse(&state).unwrap_or(EventState::Queued),
         attempts: row.get("attempts")?,
         due_at_ms: unsigned(row.get("due_at_ms")?),
         created_at_ms: unsigned(row.get("created_at_ms")?),
@@ -344,21 +340,12 @@ fn read_listed(row: &Row<'_>) -> rusqlite::Result<ListedEvent> {
 fn read(row: &Row<'_>) -> rusqlite::Result<QueuedEvent> {
     Ok(QueuedEvent {
         number: unsigned(row.get("number")?),
-        id: row.get("id")?,
         function: row.get("function")?,
-        qualifier: row.get("qualifier")?,
         key: row.get("key")?,
-        content_type: row.get("content_type")?,
-        event: row.get("event")?,
-        state: state_of(row)?,
-        attempts: row.get("attempts")?,
-        due_at_ms: unsigned(row.get("due_at_ms")?),
-        created_at_ms: unsigned(row.get("created_at_ms")?),
-        ended_at_ms: row.get::<_, Option<i64>>("ended_at_ms")?.map(unsigned),
-        error: row.get("error")?,
-        result: row.get("result")?,
-        result_type: row.get("result_type")?,
         client_context: row.get("client_context")?,
+        info: read_info(row)?,
+        event: row.get("event")?,
+        result: row.get("result")?,
     })
 }
 
@@ -374,21 +361,24 @@ mod tests {
     fn event(id: &str, bytes: usize) -> QueuedEvent {
         QueuedEvent {
             number: 0,
-            id: id.into(),
             function: "f".into(),
-            qualifier: None,
             key: String::new(),
-            content_type: None,
             client_context: None,
+            info: EventInfo {
+                id: id.into(),
+                qualifier: None,
+                content_type: None,
+                event_bytes: bytes as u64,
+                state: EventState::Queued,
+                attempts: 0,
+                due_at_ms: 0,
+                created_at_ms: 0,
+                ended_at_ms: None,
+                error: None,
+                result_type: None,
+            },
             event: vec![b'x'; bytes],
-            state: EventState::Queued,
-            attempts: 0,
-            due_at_ms: 0,
-            created_at_ms: 0,
-            ended_at_ms: None,
-            error: None,
             result: None,
-            result_type: None,
         }
     }
 
@@ -405,7 +395,7 @@ mod tests {
 
     async fn end(store: &Store, id: &str, state: EventState, at_ms: u64) {
         let mut event = store.event("f", id).await.unwrap().unwrap();
-        (event.state, event.ended_at_ms) = (state, Some(at_ms));
+        (event.info.state, event.info.ended_at_ms) = (state, Some(at_ms));
         store.update_event(event, MOST).await.unwrap();
     }
 
