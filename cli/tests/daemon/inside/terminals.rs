@@ -5,6 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::fd::OwnedFd,
     process::{Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -280,9 +281,11 @@ fn the_commands_do_the_same(world: &World) {
             .spawn()
             .unwrap();
         let mut input = child.stdin.take().unwrap();
-        let _ = input.write_all(stdin);
-        drop(input);
-        child.wait_with_output().unwrap()
+        thread::scope(|scope| {
+            // Who writes what comes back before reading any of it waits for himself once the pipes are full.
+            scope.spawn(move || input.write_all(stdin));
+            child.wait_with_output().unwrap()
+        })
     };
     let ran = exec(
         &[VM, "--", "sh", "-c", "echo out; echo err >&2; exit 3"],
