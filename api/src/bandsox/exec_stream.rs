@@ -7,7 +7,6 @@ use axum::extract::{
     ws::{CloseFrame, Message},
 };
 use axum::response::Response;
-use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use thaw_api_types::Encoding;
@@ -19,10 +18,10 @@ use thaw_runner::{
 use super::{
     exec::{code, start},
     extract::{Id, Socket},
-    socket::{Sink, Stream, close, part, stopping},
+    socket::{close, part, stopping},
 };
 use crate::{
-    exec::{Text, pings},
+    exec::{Sink, Stream, Text, next_event, pings},
     state::App,
 };
 
@@ -112,13 +111,8 @@ async fn serve(running: &mut RunningExec, sink: &mut Sink) -> Option<CloseFrame>
     let mut stderr = Text::new(Encoding::Utf8);
     let mut pings = pings();
     loop {
-        let event = tokio::select! {
-            event = running.channels().1.recv() => event,
-            _ = pings.tick() => {
-                sink.send(Message::Ping(Bytes::new())).await.ok()?;
-                continue;
-            }
-        };
+        let output = running.channels().1;
+        let event = next_event(output, &mut pings, sink).await.ok()?;
         let frame = match event {
             Some(Ok(ExecEvent::Stdout(bytes))) => piece("stdout", stdout.push(&bytes)),
             Some(Ok(ExecEvent::Stderr(bytes))) => piece("stderr", stderr.push(&bytes)),

@@ -29,10 +29,10 @@ use super::{
     failure,
     frames::Framing,
     names,
-    socket::{Sink, Stream, close, part, stopping},
+    socket::{close, part, stopping},
 };
 use crate::{
-    exec::{Text, inward, pings},
+    exec::{Sink, Stream, Text, inward, next_event, pings},
     state::App,
 };
 
@@ -147,13 +147,7 @@ async fn outward(
     let mut text = Text::new(Encoding::Utf8);
     let mut pings = pings();
     loop {
-        let event = tokio::select! {
-            event = output.recv() => event,
-            _ = pings.tick() => {
-                sink.send(Message::Ping(Bytes::new())).await.ok()?;
-                continue;
-            }
-        };
+        let event = next_event(output, &mut pings, sink).await.ok()?;
         let (piece, over) = match event {
             Some(Ok(ExecEvent::Stdout(bytes) | ExecEvent::Stderr(bytes))) => {
                 (text.push(&bytes), false)

@@ -22,6 +22,7 @@ pub(crate) use account::Outcome;
 pub(crate) use request::checked;
 pub(crate) use route::{__path_exec, exec, run_and_answer};
 pub(crate) use socket::{
-    __path_exec_socket, __path_terminal, FAREWELL, exec_socket, inward, pings, terminal,
+    __path_exec_socket, __path_terminal, Sink, Stream, exec_socket, inward, next_event, part,
+    pings, terminal,
 };
 pub(crate) use text::{Text, text};

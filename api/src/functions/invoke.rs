@@ -86,7 +86,7 @@ pub(crate) async fn invoke(
         .into_response();
     // Whatever came of it, its caller knows what it is called in the logs.
     if let Ok(value) = value {
-        response.headers_mut().entry(header).or_insert(value);
+        response.headers_mut().insert(header, value);
     }
     Ok(response)
 }
@@ -172,7 +172,6 @@ fn respond(answer: Answer, arrived: Instant) -> Response {
         }
     };
     put(names::TIMINGS, timings(&answer, arrived));
-    put(names::REQUEST_ID, answer.request_id);
     put(names::VERSION, answer.version.to_string());
     put(names::VM_ID, answer.vm_id);
     put(

@@ -30,7 +30,6 @@ struct BrokeOff;
 /// Gives an event to a function and answers as soon as its first piece is there.
 pub(super) async fn answer(app: &App, call: Invocation) -> Result<Response, ApiError> {
     let failed = |error: InvokeError| failure::invoke(&error);
-    let id = call.request_id.clone();
     let mut running = app.functions.start(call).await.map_err(failed)?;
     let first = running.next().await.map_err(failed)?;
     let (body, error) = match first {
@@ -39,7 +38,7 @@ pub(super) async fn answer(app: &App, call: Invocation) -> Result<Response, ApiE
             (Body::from(described), running.outcome())
         }
         Some(piece) => {
-            let headers = headers(&running, &id, None);
+            let headers = headers(&running, None);
             return Ok(respond(headers, pieces(piece, running)));
         }
         None => {
@@ -47,7 +46,7 @@ pub(super) async fn answer(app: &App, call: Invocation) -> Result<Response, ApiE
             (Body::from(described), running.outcome())
         }
     };
-    Ok(respond(headers(&running, &id, error), body))
+    Ok(respond(headers(&running, error), body))
 }
 
 async fn gather(running: &mut RunningInvocation, first: Bytes) -> Result<Bytes, InvokeError> {
@@ -82,7 +81,7 @@ fn respond(headers: HeaderMap, body: Body) -> Response {
     response
 }
 
-fn headers(running: &RunningInvocation, id: &str, outcome: Option<Outcome>) -> HeaderMap {
+fn headers(running: &RunningInvocation, outcome: Option<Outcome>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let error = outcome.and_then(error_word);
     let is_described = error.is_some() && running.content_type().is_none();
@@ -99,7 +98,6 @@ fn headers(running: &RunningInvocation, id: &str, outcome: Option<Outcome>) -> H
     };
     let named = HeaderName::from_static;
     put(header::CONTENT_TYPE, kind);
-    put(named(names::REQUEST_ID), id);
     put(named(names::VERSION), &running.version().to_string());
     put(named(names::VM_ID), running.vm_id());
     let kind = convert::start_kind(running.start_kind());

@@ -31,7 +31,8 @@ impl Runner {
     /// # Cancel safety
     /// It goes on when this is dropped.
     pub async fn change_vm(&self, id_or_name: &str, change: VmChange) -> Result<VmInfo, VmError> {
-        self.on_turn(id_or_name, |runner, turn| async move {
+        let vm = self.find_vm(id_or_name)?;
+        self.on_turn(vm, id_or_name, |runner, turn| async move {
             let before = turn.info();
             let after = changed(&before, &change)?;
             if after == before {

@@ -18,7 +18,8 @@ impl Runner {
     /// # Cancel safety
     /// It goes on when this is dropped.
     pub async fn pause_vm(&self, id_or_name: &str) -> Result<VmInfo, VmError> {
-        self.on_turn(id_or_name, |runner, turn| async move {
+        let vm = self.find_vm(id_or_name)?;
+        self.on_turn(vm, id_or_name, |runner, turn| async move {
             let mut info = turn.info();
             match &info.state {
                 VmStatus::Paused(PausedBy::Request) => return Ok(info),
@@ -51,7 +52,8 @@ impl Runner {
     /// # Cancel safety
     /// It goes on when this is dropped.
     pub async fn resume_vm(&self, id_or_name: &str) -> Result<VmInfo, VmError> {
-        self.on_turn(id_or_name, |runner, turn| async move {
+        let vm = self.find_vm(id_or_name)?;
+        self.on_turn(vm, id_or_name, |runner, turn| async move {
             let mut info = turn.info();
             match &info.state {
                 VmStatus::Running => return Ok(info),
@@ -77,7 +79,7 @@ impl Runner {
     /// It goes on when this is dropped.
     pub async fn stop_vm(&self, id_or_name: &str) -> Result<VmInfo, VmError> {
         let vm = self.find_vm_to_end(id_or_name)?;
-        self.on_turn_of(vm, id_or_name, |runner, turn| async move {
+        self.on_turn(vm, id_or_name, |runner, turn| async move {
             let mut info = turn.info();
             if let VmStatus::Stopped { .. } = info.state {
                 return Ok(info);
@@ -100,7 +102,8 @@ impl Runner {
     /// It goes on when this is dropped.
     pub async fn start_vm(&self, id_or_name: &str) -> Result<VmInfo, VmError> {
         self.refuse_new()?;
-        self.on_turn(id_or_name, |runner, turn| async move {
+        let vm = self.find_vm(id_or_name)?;
+        self.on_turn(vm, id_or_name, |runner, turn| async move {
             let mut info = turn.info();
             match info.state {
                 VmStatus::Running => return Ok(info),
@@ -135,7 +138,7 @@ impl Runner {
     /// It goes on when this is dropped.
     pub async fn delete_vm(&self, id_or_name: &str) -> Result<(), VmError> {
         let vm = self.find_vm_to_end(id_or_name)?;
-        self.on_turn_of(vm, id_or_name, |runner, turn| async move {
+        self.on_turn(vm, id_or_name, |runner, turn| async move {
             runner.delete_on(turn, None).await
         })
         .await
@@ -170,31 +173,18 @@ impl Runner {
         }
     }
 
-    /// Does something with the turn of a VM, to its end.
+    /// Does something with the turn of a VM that was found by `asked`, to its end.
     pub(super) async fn on_turn<T, F>(
         &self,
-        id_or_name: &str,
-        work: impl FnOnce(Self, Turn) -> F + Send + 'static,
-    ) -> Result<T, VmError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, VmError>> + Send + 'static,
-    {
-        self.on_turn_of(self.find_vm(id_or_name)?, id_or_name, work)
-            .await
-    }
-
-    async fn on_turn_of<T, F>(
-        &self,
         vm: Arc<Vm>,
-        id_or_name: &str,
+        asked: &str,
         work: impl FnOnce(Self, Turn) -> F + Send + 'static,
     ) -> Result<T, VmError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, VmError>> + Send + 'static,
     {
-        let (runner, asked) = (self.clone(), id_or_name.to_owned());
+        let (runner, asked) = (self.clone(), asked.to_owned());
         self.finish(async move {
             let turn = vm.turn().await.ok_or(VmError::NotFound(asked))?;
             work(runner, turn).await

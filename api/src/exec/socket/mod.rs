@@ -11,12 +11,13 @@
 //!
 //! A client that closes or is no longer there ends its program.
 
+mod client;
 mod exec;
 mod inward;
 mod serve;
 mod terminal;
 
+pub(crate) use client::{Sink, Stream, next_event, part, pings};
 pub(crate) use exec::{__path_exec_socket, exec_socket};
 pub(crate) use inward::inward;
-pub(crate) use serve::{FAREWELL, pings};
 pub(crate) use terminal::{__path_terminal, terminal};

@@ -1,13 +1,10 @@
 //! One program and its WebSocket, until one of the two ends.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::ws::{Message, WebSocket};
 use bytes::{BufMut as _, Bytes, BytesMut};
-use futures::{
-    SinkExt as _, StreamExt as _,
-    stream::{SplitSink, SplitStream},
-};
+use futures::{SinkExt as _, StreamExt as _};
 use thaw_api_types::{
     ErrorCode, SocketControl, SocketEnd,
     socket::{STDERR_CHANNEL, STDOUT_CHANNEL},
@@ -19,12 +16,12 @@ use thaw_runner::{
         vmm::protocol::{Control, Exit, PtySize},
     },
 };
-use tokio::{
-    sync::mpsc,
-    time::{Interval, MissedTickBehavior, interval, timeout},
-};
+use tokio::sync::mpsc;
 
-use super::inward::inward;
+use super::{
+    client::{Sink, next_event, part, pings},
+    inward::inward,
+};
 use crate::{
     error::ApiError,
     exec::{account::Account, finish::finish},
@@ -34,15 +31,6 @@ use crate::{
 
 /// The largest message that is taken, in bytes.
 pub(super) const MAX_MESSAGE_BYTES: usize = 1 << 20;
-
-/// How often something is said at least, so that nobody in between takes the connection for unused.
-const BETWEEN_PINGS: Duration = Duration::from_secs(20);
-
-/// How long a client has to close its side after the last message.
-pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
-
-type Sink = SplitSink<WebSocket, Message>;
-type Stream = SplitStream<WebSocket>;
 
 /// How output is put into binary messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +77,7 @@ pub(super) async fn serve(
     };
     // The program ends, or has ended, whether or not the client hears of it.
     drop(running);
-    say_goodbye(sink, stream, &end).await;
+    part(sink, stream, last_words(&end)).await;
 }
 
 /// Tells a client why nothing runs.
@@ -99,20 +87,12 @@ pub(super) async fn refuse(socket: WebSocket, account: Account, error: ApiError)
     let end = SocketEnd::Error {
         error: error.body().error,
     };
-    say_goodbye(sink, stream, &end).await;
+    part(sink, stream, last_words(&end)).await;
 }
 
-async fn say_goodbye(mut sink: Sink, mut stream: Stream, end: &SocketEnd) {
-    let farewell = async {
-        let text = serde_json::to_string(end).unwrap_or_default();
-        // A client that is gone by now is not told.
-        if sink.send(Message::Text(text.into())).await.is_err() || sink.close().await.is_err() {
-            return;
-        }
-        // What it had already sent is read, else the network would throw the last message away.
-        while let Some(Ok(_)) = stream.next().await {}
-    };
-    let _ = timeout(FAREWELL, farewell).await;
+fn last_words(end: &SocketEnd) -> [Message; 2] {
+    let text = serde_json::to_string(end).unwrap_or_default();
+    [Message::Text(text.into()), Message::Close(None)]
 }
 
 /// Why a socket's program is attended to no more.
@@ -123,13 +103,6 @@ enum Last {
     Left,
 }
 
-/// When the next ping is due.
-pub(crate) fn pings() -> Interval {
-    let mut pings = interval(BETWEEN_PINGS);
-    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    pings
-}
-
 async fn outward(
     sink: &mut Sink,
     output: &mut mpsc::Receiver<Result<ExecEvent, ExecError>>,
@@ -137,15 +110,15 @@ async fn outward(
 ) -> Last {
     let mut pings = pings();
     loop {
-        let message = tokio::select! {
-            event = output.recv() => match event {
-                Some(Ok(ExecEvent::Stdout(bytes))) => framed(framing, STDOUT_CHANNEL, bytes),
-                Some(Ok(ExecEvent::Stderr(bytes))) => framed(framing, STDERR_CHANNEL, bytes),
-                Some(Ok(ExecEvent::Exit { exit, timings })) => return Last::Exit(exit, timings),
-                Some(Err(error)) => return Last::Refused(failure::exec(&error)),
-                None => return Last::Refused(failure::lost()),
-            },
-            _ = pings.tick() => Message::Ping(Bytes::new()),
+        let Ok(event) = next_event(output, &mut pings, sink).await else {
+            return Last::Left;
+        };
+        let message = match event {
+            Some(Ok(ExecEvent::Stdout(bytes))) => framed(framing, STDOUT_CHANNEL, bytes),
+            Some(Ok(ExecEvent::Stderr(bytes))) => framed(framing, STDERR_CHANNEL, bytes),
+            Some(Ok(ExecEvent::Exit { exit, timings })) => return Last::Exit(exit, timings),
+            Some(Err(error)) => return Last::Refused(failure::exec(&error)),
+            None => return Last::Refused(failure::lost()),
         };
         if sink.send(message).await.is_err() {
             return Last::Left;
