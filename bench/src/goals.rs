@@ -1,7 +1,7 @@
 //! What Thaw has to reach on the reference machine (2 CPUs, software emulation), held against what a run found.
 
 use Bound::{AtLeast, AtMost};
-use Reading::{Figure, FigureOver, P50, P50Over, P99, StageP50};
+use Reading::{Figure, FigureOver, MibPerSecond, P50, P50Over, P99, StageP50};
 
 use crate::report::{Bound, Report, stage_name};
 
@@ -18,6 +18,8 @@ enum Reading {
     P99,
     /// The median of one of a row's stages, in milliseconds.
     StageP50(&'static str),
+    /// So many MiB over a row's median.
+    MibPerSecond(u32),
     /// A row's median over another row's.
     P50Over(&'static str),
     /// A figure.
@@ -86,6 +88,30 @@ pub(crate) const FUNCTIONS: [Goal; 7] = [
     ),
 ];
 
+/// Of VMs that stay.
+pub(crate) const VMS: [Goal; 5] = [
+    Goal(
+        "create a VM to its first output, pool full",
+        P50,
+        AtMost(80.0),
+        "ms",
+    ),
+    Goal("exec true in a running VM", P50, AtMost(20.0), "ms"),
+    Goal(
+        "upload of a file of 8 MiB",
+        MibPerSecond(8),
+        AtLeast(30.0),
+        "MiB/s",
+    ),
+    Goal(
+        "download of a file of 8 MiB",
+        MibPerSecond(8),
+        AtLeast(30.0),
+        "MiB/s",
+    ),
+    Goal("echo of a key in a terminal", P50, AtMost(40.0), "ms"),
+];
+
 const STOOD_STILL: Reading = StageP50("the VM's CPUs stood still");
 
 /// Of forks.
@@ -144,7 +170,7 @@ pub(crate) const MEMORY: [Goal; 7] = [
 pub(crate) fn compare(report: &mut Report, goals: &[Goal]) {
     for Goal(what, reading, bound, unit) in goals {
         let label = match reading {
-            P50 => format!("{what}, p50"),
+            P50 | MibPerSecond(_) => format!("{what}, p50"),
             P99 => format!("{what}, p99"),
             StageP50(stage) => format!("{}, p50", stage_name(what, stage)),
             P50Over(other) | FigureOver(other) => format!("{what} / {other}"),
@@ -173,6 +199,7 @@ impl Reading {
                 let (_, latency) = stages.find(|(name, _)| name == stage)?;
                 Some(millis(latency.p50_us))
             }
+            MibPerSecond(mib) => Some(f64::from(mib) / p50(what)? * 1000.0),
             P50Over(other) => Some(p50(what)? / p50(other)?),
             Figure => figure(what),
             FigureOver(other) => Some(figure(what)? / figure(other)?.max(1.0)),
@@ -215,6 +242,7 @@ mod tests {
             Goal("a", P99, AtMost(8.0), "ms"),
             Goal("a", StageP50("stage"), AtMost(1.0), "ms"),
             Goal("a", P50Over("b"), AtMost(1.5), "x"),
+            Goal("b", MibPerSecond(8), AtLeast(4000.0), "MiB/s"),
             Goal("faults", Figure, AtLeast(5.0), ""),
             Goal("faults", FigureOver("all faults"), AtMost(0.1), "x"),
             Goal("c", P50, AtMost(1.0), "ms"),
@@ -228,6 +256,7 @@ mod tests {
                 (9.0, false),
                 (0.5, true),
                 (1.5, true),
+                (4000.0, true),
                 (4.0, false),
                 (0.04, true)
             ]

@@ -77,8 +77,7 @@ async fn main() -> Result<()> {
         Some(Command::Memory(_)) => &goals::MEMORY,
         Some(Command::Functions(_)) => &goals::FUNCTIONS,
         Some(Command::Forks) => &goals::FORKS,
-        // It holds what it measures against them itself.
-        Some(Command::Vms) => &[],
+        Some(Command::Vms) => &goals::VMS,
         None => &goals::EXEC,
     };
     let mut report: Report = match arguments.command {

@@ -7,11 +7,11 @@ use tokio::task::JoinSet;
 
 use super::{
     machine,
-    run::{Bench, median_ms, row},
+    run::{Bench, row},
 };
 use crate::{
     client::Client,
-    report::{Bound, Report, progress},
+    report::{Report, progress},
     stats::Samples,
 };
 
@@ -50,9 +50,7 @@ pub(super) async fn paced(bench: Bench<'_>, report: &mut Report) -> Result<()> {
             tally.add(opened);
         }
     }
-    let median = median_ms(&tally.total);
     tally.report(what, report);
-    report.limit(format!("{what}, p50"), median, Bound::AtMost(80.0), "ms");
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     client::{Body, Client},
-    report::{Bound, Report, progress},
+    report::{Report, progress},
     stats::Samples,
 };
 
@@ -45,9 +45,6 @@ pub(super) async fn measure(bench: Bench<'_>, report: &mut Report) -> Result<()>
     for (what, samples) in [("upload", &up), ("download", &down)] {
         let what = format!("{what} of a file of {SIZE_MIB} MiB");
         report.rows.push(row(&what, samples, &[]));
-        let seconds = samples.latency().p50_us.max(1) as f64 / 1e6;
-        let rate = f64::from(SIZE_MIB) / seconds;
-        report.limit(format!("{what}, p50"), rate, Bound::AtLeast(30.0), "MiB/s");
     }
     report.figure(
         "files whose SHA-256 was right in the VM and back here",

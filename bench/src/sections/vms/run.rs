@@ -92,8 +92,3 @@ pub(super) fn row(what: &str, wall: &Samples, stages: &[(&str, &Samples)]) -> Ro
             .collect(),
     }
 }
-
-/// The median in milliseconds.
-pub(super) fn median_ms(samples: &Samples) -> f64 {
-    samples.latency().p50_us as f64 / 1000.0
-}
