@@ -1,10 +1,8 @@
 //! The node that runs in this process.
 
+mod open;
+
 use std::{
-    fs::DirBuilder,
-    io,
-    os::unix::fs::DirBuilderExt as _,
-    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -12,62 +10,33 @@ use std::{
 use async_trait::async_trait;
 use thaw_image::ProgressSink;
 use thaw_lazymem::PageService;
-use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     AddImage, AdminError, ExecError, ExecHandle, ExecRequest, GuestStream, ImageInfo,
-    InsideRequest, Lease, LeaseError, LeaseId, LeaseRequest, Node, NodeConfig, NodeDbError,
-    NodeFigures, PoolInfo, PoolSettings, RestoreFaults, SettingsError, StartKind, StorageLock,
-    TemplateId, TemplateInfo, TemplateSelector,
-    bake::Baker,
+    InsideRequest, Lease, LeaseError, LeaseId, LeaseRequest, Node, NodeFigures, PoolInfo,
+    PoolSettings, RestoreFaults, StartKind, StorageLock, TemplateId, TemplateInfo,
+    TemplateSelector,
     blocking::blocking,
     budget::Budget,
     counters::Counters,
     exec::{Allowance, pump},
     exec_request::agent_request,
     images, inside,
-    kept::{KeptSetup, KeptVms, Leases},
+    kept::{KeptVms, Leases},
     lease::Leased,
     memory::{NodeMemory, WorkingSets, watch_leased},
-    node_db::NodeDb,
-    pool::{Pool, PoolSetup, record_anew},
+    pool::{Pool, record_anew},
     pools::{Origin, Pools},
-    settings::StoredSettings,
     snapshots::SnapshotStore,
-    start_gate::StartGate,
-    template::{Manifest, TemplateStore},
+    template::Manifest,
 };
+
+pub use open::OpenError;
 
 /// No wait is longer than this, whatever the caller says.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
-
-/// The node could not be opened.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// A folder of the storage root.
-    #[error("could not open {path}")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The stored bounds of the pools.
-    #[error("could not read the bounds of the pools")]
-    Settings(#[from] SettingsError),
-    /// What is recorded of VMs that stay.
-    #[error(transparent)]
-    Db(#[from] NodeDbError),
-    /// VMs that stay could not be taken up, or what else an earlier daemon left behind could not be ended.
-    #[error("could not take up what an earlier daemon left behind")]
-    TakeUp(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The page server's threads.
-    #[error("could not start the page server")]
-    PageServer(#[source] io::Error),
-}
 
 /// Every VM of this machine: pools, leases, templates. [`LocalNode::shut_down`](Node::shut_down) ends it.
 #[derive(Debug)]
@@ -86,101 +55,8 @@ pub struct LocalNode {
 }
 
 impl LocalNode {
-    /// Opens the storage root: takes up the VMs that stay, ends what else an earlier daemon left behind,
-    /// reads the templates, and starts the pools that were given bounds. Other pools start on first use.
-    ///
-    /// # Errors
-    /// See [`OpenError`].
-    pub async fn open(config: NodeConfig) -> Result<Self, OpenError> {
-        let root = config.storage.root().to_owned();
-        let path = root.join("node.db");
-        let db = blocking(move || NodeDb::open(&path)).await?;
-        let scratch_folder = root.join("run/scratch");
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&scratch_folder)
-            .map_err(failed(&scratch_folder))?;
-        let templates = root.join("templates");
-        let store = TemplateStore::open(&templates).map_err(failed(&templates))?;
-        let (tracker, counters) = (TaskTracker::new(), Arc::new(Counters::default()));
-        let stop = CancellationToken::new();
-        let memory =
-            NodeMemory::start(config.memory, &tracker, &stop).map_err(OpenError::PageServer)?;
-        let budget = Budget::new(&config.limits);
-        let baker = Baker {
-            engine: Arc::clone(&config.engine),
-            kernel: config.kernel,
-            images: config.images,
-            store: Arc::new(store),
-            memory: memory.clone(),
-            limits: config.limits,
-        };
-        let setup = PoolSetup {
-            engine: config.engine,
-            memory: memory.clone(),
-            limits: config.limits,
-            budget: Arc::clone(&budget),
-            gate: StartGate::new(config.limits.starts_at_once),
-            counters: Arc::clone(&counters),
-            scratch_folder,
-            tracker: tracker.clone(),
-            stop: stop.clone(),
-        };
-        let settings = StoredSettings::open(&root)?;
-        let leases = Leases::default();
-        let kept = KeptSetup {
-            leases: Arc::clone(&leases),
-            db,
-            baker: baker.clone(),
-            budget: Arc::clone(&budget),
-            counters: Arc::clone(&counters),
-            tracker: tracker.clone(),
-        };
-        let folder = root.join("snapshots");
-        let images = Arc::clone(&baker.images);
-        let opening = {
-            let folder = folder.clone();
-            move || SnapshotStore::open(&folder, images)
-        };
-        let snapshots = blocking(opening).await.map_err(failed(&folder))?;
-        let folder = root.join("vms");
-        let kept = KeptVms::open(kept, &folder).map_err(failed(&folder))?;
-        // Before anything new is started.
-        kept.take_up().await?;
-        let node = Self {
-            pools: Pools::new(baker, setup, settings, tracker.clone(), stop),
-            leases,
-            kept,
-            snapshots,
-            budget,
-            counters,
-            engine_reason: config.engine_reason,
-            memory,
-            tracker,
-            _storage: config.storage,
-        };
-        node.start_known_pools();
-        Ok(node)
-    }
-
     pub(crate) fn kept_vms(&self) -> &KeptVms {
         &self.kept
-    }
-
-    fn start_known_pools(&self) {
-        for id in self.pools.settings.templates() {
-            let pools = Arc::clone(&self.pools);
-            self.tracker.spawn(async move {
-                let selector = TemplateSelector::Template(id);
-                if let Err(error) = pools.find_or_make(&selector, &ProgressSink::none()).await {
-                    tracing::warn!(
-                        "a pool could not be started: {}",
-                        crate::error::chain(&error)
-                    );
-                }
-            });
-        }
     }
 
     pub(crate) fn leased(&self, id: &LeaseId) -> Result<Arc<Leased>, ExecError> {
@@ -228,11 +104,6 @@ impl LocalNode {
             in_use,
         }
     }
-}
-
-fn failed(path: &std::path::Path) -> impl FnOnce(io::Error) -> OpenError {
-    let path = path.to_owned();
-    move |source| OpenError::Folder { path, source }
 }
 
 fn known_of(sets: &WorkingSets) -> (Option<u64>, Vec<RestoreFaults>) {
