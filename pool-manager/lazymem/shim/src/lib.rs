@@ -1,9 +1,10 @@
 //! Preloaded into a VMM: maps template memory privately and registers it with userfaultfd.
 //!
 //! The VMM is told that its memory is a shared mapping of a memfd, which keeps the memory out of its
-//! device state. This library sees the `mmap` of that one memfd, known by its inode, and nothing
-//! else; every other call goes to the kernel as it came. What it does is said by one environment
-//! variable, `THAW_SHIM` (see `plan`), which it takes out of the environment at once:
+//! device state. This library acts on the `mmap` of that one memfd, known by its inode; every other
+//! mapping is made as it came. Besides, it spares the VMM memory that it has no use for (`sys/lean`).
+//! How it maps the memory is said by one environment variable, `THAW_SHIM` (see `plan`), which it
+//! takes out of the environment at once:
 //!
 //! - `whole`: the memfd holds everything. Mapped privately.
 //! - `file`: the memfd only stands for a file of frozen memory, which is mapped privately in its place.

@@ -11,7 +11,7 @@ use std::{
 use super::{
     calls::{Mapping, close, identity},
     fail::fail,
-    lazy,
+    lazy, lean,
 };
 use crate::plan::{Mode, Plan, VARIABLE};
 
@@ -47,6 +47,7 @@ extern "C" fn read_plan() {
     if PLAN.set((plan, memory)).is_err() {
         fail("start twice");
     }
+    lean::drop_disassembler();
 }
 
 /// `mmap(2)`.

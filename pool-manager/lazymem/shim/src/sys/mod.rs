@@ -2,9 +2,10 @@
     unsafe_code,
     reason = "stands in for a function of the C library and makes system calls"
 )]
-//! The interposed `mmap`, and what happens to the one mapping that counts.
+//! The interposed functions, and what happens to the one mapping that counts.
 
 mod calls;
 mod fail;
 mod interpose;
 mod lazy;
+mod lean;

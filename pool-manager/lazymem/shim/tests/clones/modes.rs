@@ -1,6 +1,6 @@
 //! The three ways in which the shim maps memory, and its loud failures.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, path::Path, sync::Arc};
 
 use thaw_lazymem::{
     Arrival, HandshakeError, PageSource as _, PlainSource, ShimSetup, TemplateMemory,
@@ -98,5 +98,25 @@ fn a_shim_that_is_not_told_what_to_do_ends_the_process() {
         assert_eq!(output.status.code(), Some(125));
         let words = String::from_utf8(output.stderr).unwrap();
         assert!(words.contains(message), "{words}");
+    }
+}
+
+#[test]
+fn code_is_set_more_densely_than_on_cache_lines_and_all_else_is_as_it_was() {
+    let program = Program::build();
+    let template = TemplateMemory::new(Memory::patterned(100).source(), "test").unwrap();
+    template.fill_all().unwrap();
+    let getconf = Path::new("getconf");
+    let answer = |name: &str| {
+        let setup = ShimSetup::whole(&program.shim(), &template, FIRST_FD).unwrap();
+        let mut command = crate::guest::command(getconf, setup);
+        let output = command.arg(name).env("PATH", "/usr/bin:/bin").output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    assert_eq!(answer("LEVEL1_ICACHE_LINESIZE"), "16\n");
+    for name in ["PAGESIZE", "LEVEL1_DCACHE_LINESIZE"] {
+        let mut plain = crate::guest::raw_command(getconf, &[], Vec::new());
+        let output = plain.arg(name).env("PATH", "/usr/bin:/bin").output();
+        assert_eq!(answer(name).as_bytes(), output.unwrap().stdout, "{name}");
     }
 }
