@@ -1,6 +1,9 @@
 //! Finds what the binary carries inside itself.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 /// Variable, where `make` leaves it, and its name in the build's folder.
 const CARRIED: [(&str, &str, &str); 2] = [
@@ -26,5 +29,38 @@ fn main() {
         // Without it everything compiles, and what needs it says that it is missing.
         let bytes = fs::read(&file).unwrap_or_default();
         fs::write(out.join(name), bytes).unwrap();
+    }
+    fs::write(out.join("dashboard.rs"), dashboard()).unwrap();
+}
+
+/// The dashboard's files as an expression of Rust, empty where it was not built.
+#[expect(clippy::unwrap_used, reason = "a build script fails by panicking")]
+fn dashboard() -> String {
+    println!("cargo::rerun-if-env-changed=THAW_DASHBOARD");
+    let folder =
+        env::var_os("THAW_DASHBOARD").map_or_else(|| PathBuf::from("../web/dist"), PathBuf::from);
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let Ok(folder) = folder.canonicalize() else {
+        return "&[]".to_owned();
+    };
+    let mut files = Vec::new();
+    collect(&folder, &mut files);
+    files.sort();
+    let entries = files.iter().map(|file| {
+        let path = file.strip_prefix(&folder).unwrap();
+        format!("({path:?}, include_bytes!({file:?}) as &[u8]), ")
+    });
+    format!("&[{}]", entries.collect::<String>())
+}
+
+#[expect(clippy::unwrap_used, reason = "a build script fails by panicking")]
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push(path);
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::dashboard::Dashboard;
+
 /// What the service needs to know besides its runner.
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
@@ -16,6 +18,8 @@ pub struct ApiConfig {
     /// Whether other machines can reach the service and nobody said that this is fine without authentication: while
     /// that is off, nothing is served. Default: false.
     pub exposed: bool,
+    /// What is served below `/dashboard/`. Default: nothing.
+    pub dashboard: Dashboard,
 }
 
 impl ApiConfig {
@@ -27,6 +31,7 @@ impl ApiConfig {
             allowed_hosts: Vec::new(),
             allow_any_address: false,
             exposed: false,
+            dashboard: Dashboard::default(),
         }
     }
 }

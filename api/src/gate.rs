@@ -80,14 +80,18 @@ impl Gate {
     }
 }
 
-/// Pages that links of other sites may lead to.
-const PAGES: [&str; 2] = ["/login", "/docs"];
+/// Whether links of other sites may lead to this page.
+fn is_page(path: &str) -> bool {
+    matches!(path, "/" | "/login" | "/docs" | "/dashboard")
+        || path.starts_with("/dashboard/")
+        || bandsox::is_page(path)
+}
 
 /// Whether a browser opens a page in a window of its own, not in a frame, an image or a script.
 fn is_visit(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let says = |name, what| headers.get(name).is_some_and(|value| value == what);
     method == Method::GET
-        && PAGES.contains(&uri.path())
+        && is_page(uri.path())
         && says("sec-fetch-mode", "navigate")
         && says("sec-fetch-dest", "document")
 }

@@ -12,6 +12,7 @@ mod bandsox;
 mod body;
 mod config;
 mod convert;
+mod dashboard;
 mod error;
 mod events;
 mod exec;
@@ -40,6 +41,7 @@ mod vms;
 mod work;
 
 pub use config::{ApiConfig, ServerConfig};
+pub use dashboard::Dashboard;
 pub use listen::{ListenError, is_loopback, listen};
 pub use openapi::document;
 pub use router::Service;

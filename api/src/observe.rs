@@ -50,13 +50,14 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
             "answered"
         );
     });
+    let keep = response.extensions().get().map(|Keep(policy)| *policy);
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
+        (header::CACHE_CONTROL, keep.unwrap_or("no-store")),
         (
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",
@@ -72,6 +73,10 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         ));
     response
 }
+
+/// How long an answer may be kept, as `Cache-Control` has it; an answer without it not at all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keep(pub(crate) &'static str);
 
 /// The caller's own id, if it is one that is safe to log, else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {

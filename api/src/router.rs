@@ -14,6 +14,7 @@ use crate::{
     auth::{self, Auth, Routes, Rows},
     bandsox,
     config::ApiConfig,
+    dashboard,
     error::ApiError,
     events, exec, functions, gate, health, images,
     inside::{self, execs, files, port},
@@ -175,6 +176,10 @@ pub(crate) fn routes() -> Routes {
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::json))
         .route("/docs", get(openapi::docs))
+        .route("/", get(dashboard::lead_in))
+        .route("/dashboard", get(dashboard::lead_in))
+        .route("/dashboard/", get(dashboard::start))
+        .route("/dashboard/{*path}", get(dashboard::file))
 }
 
 pub(crate) fn router(app: App) -> Router {

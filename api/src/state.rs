@@ -5,7 +5,10 @@ use std::{io, sync::Arc};
 use thaw_runner::{Runner, functions::Functions};
 use tokio::sync::Semaphore;
 
-use crate::{auth::Auth, config::ApiConfig, gate::Gate, images::Spool, metrics::Metrics};
+use crate::{
+    auth::Auth, config::ApiConfig, dashboard::Dashboard, gate::Gate, images::Spool,
+    metrics::Metrics,
+};
 
 /// See [`Parts::large_bodies`].
 const LARGE_BODIES: usize = 2;
@@ -21,6 +24,7 @@ pub(crate) struct Parts {
     pub(crate) auth: Auth,
     /// Whether other machines can reach the service, so that it must not serve while authentication is off.
     pub(crate) exposed: bool,
+    pub(crate) dashboard: Dashboard,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) gate: Gate,
     pub(crate) spool: Spool,
@@ -46,6 +50,7 @@ impl App {
             functions,
             auth,
             exposed: config.exposed,
+            dashboard: config.dashboard,
             metrics,
             gate: Gate::new(config.allowed_hosts, config.allow_any_address),
             spool,

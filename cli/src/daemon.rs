@@ -125,6 +125,7 @@ impl Daemon {
         let is_loopback = is_loopback(address.ip());
         config.allow_any_address = reach.insecure || !is_loopback;
         config.exposed = !reach.insecure && !is_loopback;
+        config.dashboard = embedded::DASHBOARD;
         Ok(Self {
             service: Service::open(runner.clone(), functions.clone(), auth, config)?,
             listener,

@@ -1,9 +1,13 @@
 //! What the binary carries inside itself.
 
 use anyhow::{Result, ensure};
+use thaw_api::Dashboard;
 
 const SHIM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/thaw-shim.so"));
 const AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/thaw-agent"));
+/// The pages of the dashboard, as `web` built them; none where that was not done.
+pub(crate) const DASHBOARD: Dashboard =
+    Dashboard::new(include!(concat!(env!("OUT_DIR"), "/dashboard.rs")));
 
 /// The program that becomes PID 1 of every guest.
 ///

@@ -170,6 +170,14 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET",    "/metrics", READ),
     row("GET",    "/openapi.json", OPEN),
     row("GET",    "/docs", OPEN),
+    row("GET",    "/vm_details", OPEN),
+    row("GET",    "/terminal", OPEN),
+    row("GET",    "/markdown_viewer", OPEN),
+    // The dashboard's files; what they show they ask for like everybody.
+    row("GET",    "/", OPEN),
+    row("GET",    "/dashboard", OPEN),
+    row("GET",    "/dashboard/", OPEN),
+    row("GET",    "/dashboard/{*path}", OPEN),
 ];
 
 const fn row(method: &'static str, path: &'static str, access: Access) -> Row {

@@ -16,6 +16,7 @@ mod http;
 mod keys;
 mod mcp;
 mod names;
+mod pages;
 mod routes;
 mod snapshots;
 mod socket;
@@ -26,4 +27,5 @@ mod vms;
 mod write;
 
 pub(crate) use error::Detail;
+pub(crate) use pages::is_page;
 pub(crate) use routes::{is_ours, routes, unknown_path, wrong_method};

@@ -8,8 +8,8 @@ use axum::{
 };
 
 use super::{
-    dockerfile, error::Detail, exec, exec_stream, files, http, keys, snapshots, terminal, upload,
-    vms, write,
+    dockerfile, error::Detail, exec, exec_stream, files, http, keys, pages, snapshots, terminal,
+    upload, vms, write,
 };
 use crate::auth::Routes;
 
@@ -51,6 +51,9 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .route("/api/snapshots/{id}/restore", post(snapshots::restore))
         .route("/api/snapshots/{id}/name", put(snapshots::rename))
         .route("/api/snapshots/{id}/metadata", put(snapshots::set_metadata))
+        .route("/vm_details", get(pages::vm))
+        .route("/terminal", get(pages::terminal))
+        .route("/markdown_viewer", get(pages::markdown))
 }
 
 /// Whether a path is of this surface, whose errors have a shape of their own.

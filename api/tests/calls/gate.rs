@@ -60,6 +60,10 @@ async fn a_link_of_another_site_leads_to_an_open_page_and_to_nothing_else() {
     for (path, mode, dest, status) in [
         ("/login", "navigate", "document", 200),
         ("/docs", "navigate", "document", 200),
+        ("/", "navigate", "document", 200),
+        ("/dashboard/vms", "navigate", "document", 200),
+        ("/terminal?id=vm-1", "navigate", "document", 200),
+        ("/dashboard/vms", "navigate", "iframe", 403),
         ("/docs", "navigate", "iframe", 403),
         ("/docs", "no-cors", "script", 403),
         ("/openapi.json", "navigate", "document", 403),

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thaw_api::{ApiConfig, ServerConfig, Service, Stopped, auth::Auth};
+use thaw_api::{ApiConfig, Dashboard, ServerConfig, Service, Stopped, auth::Auth};
 use thaw_runner::{
     Runner, RunnerLimits, Store,
     functions::{Functions, FunctionsConfig, FunctionsLimits},
@@ -18,6 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest that anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What stands in for the dashboard's files.
+const DASHBOARD: Dashboard = Dashboard::new(&[
+    ("assets/app-1a2b.js", b"go()"),
+    ("index.html", b"<!doctype html>"),
+]);
 
 pub(crate) struct World {
     pub(crate) engine: FakeEngine,
@@ -87,12 +92,13 @@ impl World {
         let functions = Functions::open(Arc::clone(&node), store.clone(), config).await;
         let runner = Runner::open(node, store, RunnerLimits::default());
         let runner = runner.await.unwrap();
-        let uploads = folder.path().join("run/uploads");
+        let mut config = ApiConfig::new(folder.path().join("run/uploads"));
+        config.dashboard = DASHBOARD;
         let service = Service::open(
             runner.clone(),
             functions.unwrap(),
             Auth::open(folder.path()).unwrap(),
-            ApiConfig::new(uploads),
+            config,
         )
         .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

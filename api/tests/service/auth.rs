@@ -38,6 +38,10 @@ async fn authentication_is_turned_on_and_off_while_the_service_runs() {
     }
     let answer = server.ask(Method::GET, "/metrics").send().await.unwrap();
     assert_eq!(answer.status(), 401);
+    // This build has no dashboard, and anybody may learn that.
+    let (status, _, hint) = error_of(server.ask(Method::GET, "/").send().await.unwrap()).await;
+    assert_eq!(status, 404);
+    assert!(hint.contains("make build"), "{hint}");
     // Clients of AWS read another shape.
     let invoke = server.ask(Method::POST, "/2015-03-31/functions/f/invocations");
     let answer = invoke.send().await.unwrap();

@@ -1,4 +1,4 @@
-//! `/login`: a page on which the admin logs in with a browser.
+//! `/login`: a page on which the admin logs in with a browser, and goes on to `?next=`, an address of this server.
 
 use std::sync::LazyLock;
 
@@ -25,7 +25,13 @@ document.getElementById("login").addEventListener("submit", async (event) => {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ password }),
     });
-    said.textContent = answer.ok ? "You are logged in." : (await answer.json()).error.message;
+    if (answer.ok) {
+      const wanted = new URLSearchParams(location.search).get("next") ?? "/";
+      const next = new URL(wanted, location.origin);
+      location.replace(next.origin === location.origin ? next : "/");
+    } else {
+      said.textContent = (await answer.json()).error.message;
+    }
   } catch {
     said.textContent = "The server does not answer.";
   }
