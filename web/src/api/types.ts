@@ -1,0 +1,43 @@
+/** The API's own types under their own names. They come from docs/openapi.json. */
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type AuditEntry = Schemas["AuditEntry"];
+export type BackgroundExec = Schemas["BackgroundExec"];
+export type CreateVmRequest = Schemas["CreateVmRequest"];
+export type CreatedKey = Schemas["CreatedKey"];
+export type DeployFunctionRequest = Schemas["DeployFunctionRequest"];
+export type ErrorBody = Schemas["ErrorBody"];
+export type ErrorDetail = Schemas["ErrorDetail"];
+export type ExecExit = Schemas["ExecExit"];
+export type ExecRequest = Schemas["ExecRequest"];
+export type FileInfo = Schemas["FileInfo"];
+export type FileListing = Schemas["FileListing"];
+export type FunctionAlias = Schemas["FunctionAlias"];
+export type FunctionEvent = Schemas["FunctionEvent"];
+export type FunctionEventState = Schemas["FunctionEventState"];
+export type FunctionInfo = Schemas["FunctionInfo"];
+export type FunctionKind = Schemas["FunctionKind"];
+export type FunctionLog = Schemas["FunctionLog"];
+export type FunctionVersion = Schemas["FunctionVersion"];
+export type ImageInfo = Schemas["ImageInfo"];
+export type KeyInfo = Schemas["KeyInfo"];
+export type LifecycleEvent = Schemas["LifecycleEvent"];
+export type MissedOutput = Schemas["MissedOutput"];
+export type OutputChunk = Schemas["OutputChunk"];
+export type PoolInfo = Schemas["PoolInfo"];
+export type ProgressEvent = Schemas["ProgressEvent"];
+export type Readiness = Schemas["Readiness"];
+export type Scope = Schemas["Scope"];
+export type SnapshotInfo = Schemas["SnapshotInfo"];
+export type SocketControl = Schemas["SocketControl"];
+export type SocketEnd = Schemas["SocketEnd"];
+export type StartKind = Schemas["StartKind"];
+export type TemplateInfo = Schemas["TemplateInfo"];
+export type TimingsUs = Schemas["TimingsUs"];
+export type VmExecRequest = Schemas["VmExecRequest"];
+export type VmInfo = Schemas["VmInfo"];
+export type VmState = Schemas["VmState"];
+export type VmUsage = Schemas["VmUsage"];
+export type Whoami = Schemas["Whoami"];

@@ -1,0 +1,51 @@
+import { Notices } from "./frame/notices";
+import { Side } from "./frame/side";
+import type { Route } from "./lib/route";
+import { addressOf } from "./lib/route";
+import { VmsPage } from "./pages/vms/vms-page";
+import { route } from "./state/location";
+import { sessionProblem } from "./state/session";
+import { Link } from "./ui/link";
+import { Page } from "./ui/page";
+
+function Unknown() {
+  return (
+    <Page title="There is no such page">
+      <p>
+        <Link href={addressOf({ page: "overview" })}>To the overview</Link>
+      </p>
+    </Page>
+  );
+}
+
+function pageOf(here: Route) {
+  switch (here.page) {
+    case "vms":
+      return <VmsPage />;
+    default:
+      return <Unknown />;
+  }
+}
+
+/** The frame around every page. */
+export function App() {
+  const here = route.value;
+  return (
+    <div class="frame">
+      <a class="skip" href="#content">
+        To the content
+      </a>
+      <Side route={here} />
+      <main id="content" tabIndex={-1}>
+        <Notices />
+        {sessionProblem.value && (
+          <div class="problem" role="alert">
+            <p class="said">{sessionProblem.value.message}</p>
+            {sessionProblem.value.hint && <p class="hint">{sessionProblem.value.hint}</p>}
+          </div>
+        )}
+        {pageOf(here)}
+      </main>
+    </div>
+  );
+}
