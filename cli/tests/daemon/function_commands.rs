@@ -3,7 +3,10 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::Stdio,
+    time::{Duration, Instant},
 };
+
+use serde_json::Value;
 
 use crate::support::{
     Daemon,
@@ -76,4 +79,63 @@ fn given(daemon: &Daemon, more: &[&str], event: &[u8]) -> Vec<u8> {
     let done = invoke.wait_with_output().unwrap();
     assert!(done.status.success(), "{}", text(&done.stderr));
     done.stdout
+}
+
+#[test]
+fn events_that_were_queued_and_versions_are_listed_and_a_dead_event_gets_another_chance() {
+    let daemon = Daemon::with_python(&[]);
+    let deploy = |source: &str| {
+        let folder = code("app.py", source);
+        let done = deploy(
+            &daemon,
+            "later",
+            folder.path(),
+            &["--handler", "app.handle"],
+        );
+        assert!(done.status.success(), "{}", text(&done.stderr));
+    };
+    deploy("def handle(event, context): return 7 // event\n");
+    let queue = |data: &str| {
+        let id = daemon.says(&["fn", "invoke", "later", "--async", "--data", data]);
+        id.trim().to_owned()
+    };
+    let good = queue("2");
+    let done = event_in_state(&daemon, &good, "done");
+    assert_eq!(done["result_base64"], "Mw==", "3: {done}");
+    let bad = queue("0");
+    let dead = event_in_state(&daemon, &bad, "dead");
+    assert_eq!(dead["attempts"], 3, "{dead}");
+    let listed = daemon.says(&["fn", "event", "ls", "later"]);
+    assert!(listed.contains(&bad) && !listed.contains(&good), "{listed}");
+    assert!(listed.contains("ZeroDivisionError"), "{listed}");
+    let listed = daemon.says(&["fn", "event", "ls", "later", "--state", "done", "--json"]);
+    assert_eq!(json(&listed)["events"][0]["id"], good.as_str());
+
+    deploy("def handle(event, context): return event\n");
+    let versions = daemon.says(&["fn", "versions", "later"]);
+    assert_eq!(versions.lines().count(), 3, "{versions}");
+    assert!(versions.contains("256 MiB"), "{versions}");
+    let versions = json(&daemon.says(&["fn", "versions", "later", "--json"]));
+    assert_eq!(versions["versions"][1]["version"], 2);
+    daemon.says(&["fn", "event", "retry", "later", &bad]);
+    let done = event_in_state(&daemon, &bad, "done");
+    assert_eq!(done["result_base64"], "MA==", "0: {done}");
+    daemon.says(&["fn", "event", "rm", "later", &bad]);
+    let gone = daemon.thaw(&["fn", "event", "inspect", "later", &bad]);
+    assert_eq!(gone.status.code(), Some(125), "{}", text(&gone.stderr));
+
+    let both = daemon.thaw(&["fn", "invoke", "later", "--async", "--log", "--data", "1"]);
+    assert!(text(&both.stderr).contains("cannot be used with"));
+}
+
+/// Looks again and again until the event is in that state: each look takes its time.
+fn event_in_state(daemon: &Daemon, id: &str, state: &str) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let event = json(&daemon.says(&["fn", "event", "inspect", "later", id]));
+        if event["state"] == state {
+            return event;
+        }
+        assert!(Instant::now() < deadline, "{event}");
+    }
 }

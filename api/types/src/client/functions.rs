@@ -1,7 +1,7 @@
 //! Functions.
 
 use reqwest::{
-    Method,
+    Method, RequestBuilder,
     header::{self, HeaderMap},
     multipart,
 };
@@ -12,9 +12,9 @@ use super::{
     exec::{EventStream, read},
 };
 use crate::{
-    DeployFunctionRequest, ErrorBody, FunctionAlias, FunctionInfo, FunctionList, FunctionLog,
-    FunctionLogList, FunctionLogQuery, FunctionVersionList, PutAliasRequest,
-    invoke_headers as names,
+    DeployFunctionRequest, ErrorBody, FunctionAlias, FunctionEvent, FunctionEventList,
+    FunctionEventQuery, FunctionInfo, FunctionList, FunctionLog, FunctionLogList, FunctionLogQuery,
+    FunctionVersionList, PutAliasRequest, QueuedFunctionEvent, invoke_headers as names,
 };
 
 /// What a function answered.
@@ -126,15 +126,7 @@ impl Client {
         content_type: Option<&str>,
         event: Vec<u8>,
     ) -> Result<InvokeAnswer, ClientError> {
-        let mut request = self
-            .request(Method::POST, &path(name, "/invoke"))
-            .body(event);
-        if let Some(qualifier) = qualifier {
-            request = request.query(&[("qualifier", qualifier)]);
-        }
-        if let Some(kind) = content_type {
-            request = request.header(header::CONTENT_TYPE, kind);
-        }
+        let request = self.event(name, qualifier, content_type, event);
         let response = self.answer(request).await?;
         let text = |headers: &HeaderMap, name: &str| {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
@@ -152,6 +144,82 @@ impl Client {
             start: always(names::START),
             timings_us: always(names::TIMINGS),
         })
+    }
+
+    /// Queues an event for a function, which serves it later, at least once.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn queue_function_event(
+        &self,
+        name: &str,
+        qualifier: Option<&str>,
+        content_type: Option<&str>,
+        event: Vec<u8>,
+    ) -> Result<QueuedFunctionEvent, ClientError> {
+        let request = self.event(name, qualifier, content_type, event);
+        self.json(request.query(&[("mode", "async")])).await
+    }
+
+    fn event(
+        &self,
+        name: &str,
+        qualifier: Option<&str>,
+        content_type: Option<&str>,
+        event: Vec<u8>,
+    ) -> RequestBuilder {
+        let mut request = self
+            .request(Method::POST, &path(name, "/invoke"))
+            .body(event);
+        if let Some(qualifier) = qualifier {
+            request = request.query(&[("qualifier", qualifier)]);
+        }
+        if let Some(kind) = content_type {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        request
+    }
+
+    /// Lists events that were queued for a function.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn function_events(
+        &self,
+        name: &str,
+        query: &FunctionEventQuery,
+    ) -> Result<FunctionEventList, ClientError> {
+        let request = self.request(Method::GET, &path(name, "/events"));
+        self.json(request.query(query)).await
+    }
+
+    /// Finds an event that was queued for a function.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn function_event(&self, name: &str, id: &str) -> Result<FunctionEvent, ClientError> {
+        self.get(&event_path(name, id, "")).await
+    }
+
+    /// Queues an event anew that was given up.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn retry_function_event(
+        &self,
+        name: &str,
+        id: &str,
+    ) -> Result<FunctionEvent, ClientError> {
+        let path = event_path(name, id, "/retry");
+        self.json(self.request(Method::POST, &path)).await
+    }
+
+    /// Removes an event that was queued for a function.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn remove_function_event(&self, name: &str, id: &str) -> Result<(), ClientError> {
+        self.delete(&event_path(name, id, "")).await
     }
 
     /// Reads a function's logs.
@@ -242,6 +310,10 @@ impl Client {
 
 fn path(name: &str, rest: &str) -> String {
     format!("/v1/functions/{}{rest}", in_path(name))
+}
+
+fn event_path(name: &str, id: &str, rest: &str) -> String {
+    path(name, &format!("/events/{}{rest}", in_path(id)))
 }
 
 fn alias_path(name: &str, alias: &str, rest: &str) -> String {

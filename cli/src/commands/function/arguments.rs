@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use thaw_api_types::FunctionKind;
+use thaw_api_types::{FunctionEventState, FunctionKind};
 
 use crate::arguments::Connection;
 
@@ -39,9 +39,19 @@ pub(crate) enum FunctionCommand {
         #[command(flatten)]
         connection: Connection,
     },
+    /// List a function's versions, oldest first.
+    Versions {
+        /// The function.
+        name: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// Lead aliases to versions, and back.
     #[command(subcommand)]
     Alias(Alias),
+    /// Look at events that were queued with `invoke --async`, and try them again.
+    #[command(subcommand)]
+    Event(Event),
 }
 
 /// How a function is run.
@@ -165,6 +175,9 @@ pub(crate) struct Invoke {
     /// A version's number or an alias. Default: the newest version
     #[arg(long)]
     pub(crate) qualifier: Option<String>,
+    /// Queue the event, print its id and be done: it is served later, at least once. See `thaw fn event`.
+    #[arg(long = "async", conflicts_with_all = ["log", "timings"])]
+    pub(crate) queue: bool,
     /// Show the invocation's log on standard error.
     #[arg(long)]
     pub(crate) log: bool,
@@ -224,6 +237,71 @@ pub(crate) enum Alias {
         name: String,
         /// The alias.
         alias: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+/// Where an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventState {
+    /// It is to be served, or is being served.
+    Queued,
+    /// The function returned.
+    Done,
+    /// It was given up.
+    Dead,
+}
+
+impl From<EventState> for FunctionEventState {
+    fn from(state: EventState) -> Self {
+        match state {
+            EventState::Queued => Self::Queued,
+            EventState::Done => Self::Done,
+            EventState::Dead => Self::Dead,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Event {
+    /// List a function's queued events, newest first.
+    Ls {
+        /// The function.
+        name: String,
+        /// Which of them.
+        #[arg(long, value_enum, default_value_t = EventState::Dead)]
+        state: EventState,
+        /// The newest so many, at most 1,000.
+        #[arg(short = 'n', long, default_value_t = 100)]
+        limit: u32,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show everything about one, what it holds and what came of it included.
+    Inspect {
+        /// The function.
+        name: String,
+        /// The event's id.
+        id: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Queue one again that was given up.
+    Retry {
+        /// The function.
+        name: String,
+        /// The event's id.
+        id: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Forget one.
+    Rm {
+        /// The function.
+        name: String,
+        /// The event's id.
+        id: String,
         #[command(flatten)]
         connection: Connection,
     },

@@ -24,6 +24,17 @@ pub(super) async fn run(invoke: Invoke) -> Result<Exit> {
     // Nothing at all is no JSON, but a fair event.
     let content_type = (!event.is_empty()).then_some(invoke.content_type.as_str());
     let qualifier = invoke.qualifier.as_deref();
+    if invoke.queue {
+        let queued = client
+            .queue_function_event(&invoke.name, qualifier, content_type, event)
+            .await?;
+        if invoke.connection.json {
+            output::json(&queued)?;
+        } else {
+            output::line(&queued.id)?;
+        }
+        return Ok(Exit::SUCCESS);
+    }
     let answer = client
         .invoke_function(&invoke.name, qualifier, content_type, event)
         .await?;

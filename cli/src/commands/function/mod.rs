@@ -4,6 +4,7 @@ mod alias;
 mod arguments;
 mod code;
 mod deploy;
+mod event;
 mod init;
 mod invoke;
 mod logs;
@@ -28,6 +29,17 @@ pub(super) async fn run(command: FunctionCommand) -> Result<Exit> {
             version,
             connection,
         } => show::remove(&name, version, &connection).await,
+        FunctionCommand::Versions { name, connection } => show::versions(&name, &connection).await,
         FunctionCommand::Alias(alias) => alias::run(alias).await,
+        FunctionCommand::Event(event) => event::run(event).await,
     }
+}
+
+/// What fits into a table; `inspect` tells the whole.
+fn short(text: &str) -> String {
+    const MOST_CHARS: usize = 60;
+    if text.chars().count() <= MOST_CHARS {
+        return text.to_owned();
+    }
+    text.chars().take(MOST_CHARS - 1).chain(['…']).collect()
 }

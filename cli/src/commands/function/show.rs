@@ -1,9 +1,15 @@
-//! `thaw fn ls`, `inspect` and `rm`
+//! `thaw fn ls`, `inspect`, `versions` and `rm`
 
 use anyhow::Result;
-use thaw_api_types::{FunctionInfo, FunctionKind};
+use thaw_api_types::{FunctionInfo, FunctionKind, FunctionVersion};
 
-use crate::{arguments::Connection, exit::Exit, output, server::connect};
+use super::short;
+use crate::{
+    arguments::Connection,
+    exit::Exit,
+    output::{self, age},
+    server::connect,
+};
 
 pub(super) async fn list(connection: &Connection) -> Result<Exit> {
     let list = connect(connection)?.functions().await?;
@@ -31,6 +37,18 @@ pub(super) async fn inspect(name: &str, connection: &Connection) -> Result<Exit>
     Ok(Exit::SUCCESS)
 }
 
+pub(super) async fn versions(name: &str, connection: &Connection) -> Result<Exit> {
+    let list = connect(connection)?.function_versions(name).await?;
+    if connection.json {
+        output::json(&list)?;
+    } else {
+        let rows: Vec<_> = list.versions.iter().map(version_row).collect();
+        let head = ["VERSION", "KIND", "IMAGE", "MEMORY", "AGE", "CODE"];
+        output::table(&head, &rows)?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
 pub(super) async fn remove(
     name: &str,
     version: Option<u64>,
@@ -45,18 +63,11 @@ pub(super) async fn remove(
 }
 
 fn row(function: &FunctionInfo) -> Vec<String> {
-    let kind = match function.newest.kind {
-        FunctionKind::Python => "python",
-        FunctionKind::Node => "node",
-        FunctionKind::Command => "command",
-        FunctionKind::Lambda => "lambda",
-        FunctionKind::Http => "http",
-    };
     let error = function.last_error.as_ref();
     vec![
         function.name.clone(),
         function.newest.version.to_string(),
-        kind.to_owned(),
+        kind(&function.newest).to_owned(),
         function.newest.image.clone(),
         function.running.to_string(),
         function.waiting.to_string(),
@@ -64,11 +75,23 @@ fn row(function: &FunctionInfo) -> Vec<String> {
     ]
 }
 
-/// What fits into a table; `inspect` tells the whole.
-fn short(text: &str) -> String {
-    const MOST_CHARS: usize = 60;
-    if text.chars().count() <= MOST_CHARS {
-        return text.to_owned();
+fn version_row(version: &FunctionVersion) -> Vec<String> {
+    vec![
+        version.version.to_string(),
+        kind(version).to_owned(),
+        version.image.clone(),
+        format!("{} MiB", version.memory_mib),
+        age(version.created_at_ms / 1000),
+        version.code_sha256.chars().take(12).collect(),
+    ]
+}
+
+fn kind(version: &FunctionVersion) -> &'static str {
+    match version.kind {
+        FunctionKind::Python => "python",
+        FunctionKind::Node => "node",
+        FunctionKind::Command => "command",
+        FunctionKind::Lambda => "lambda",
+        FunctionKind::Http => "http",
     }
-    text.chars().take(MOST_CHARS - 1).chain(['…']).collect()
 }
