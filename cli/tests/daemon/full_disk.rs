@@ -8,7 +8,7 @@ use std::{
 use nix::{
     fcntl::posix_fallocate,
     mount::{MntFlags, MsFlags, mount, umount2},
-    sys::statvfs::statvfs,
+    sys::{signal::Signal, statvfs::statvfs},
 };
 
 use super::support::{Daemon, text};
@@ -74,5 +74,28 @@ fn a_guest_that_fills_its_hosts_disk_is_told_so_and_its_vm_stays_usable() {
     let wrote = daemon.says(&["vm", "exec", "modest", "--", "sh", "-c", write]);
     assert_eq!(wrote, "well\n");
     daemon.says(&["vm", "rm", "modest"]);
+    drop(daemon);
+}
+
+#[test]
+fn a_daemon_that_is_started_on_a_full_disk_serves_and_can_make_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::at(&folder.path().join("disk"));
+    let mut daemon = Daemon::with_python_in(&disk.0);
+    daemon.says(&["vm", "create", "python", "--name", "old"]);
+    let write = "dd if=/dev/urandom of=/kept bs=1M count=40 conv=fsync 2>/dev/null";
+    daemon.says(&["vm", "exec", "old", "--", "sh", "-c", write]);
+    daemon.stop(Signal::SIGKILL);
+    disk.leave(0);
+    daemon.start_again();
+    let list = daemon.says(&["vm", "ls"]);
+    assert!(list.contains("old") && list.contains("running"), "{list}");
+    let there = daemon.says(&["vm", "exec", "old", "--", "wc", "-c", "/kept"]);
+    assert_eq!(there, "41943040 /kept\n");
+    // What an earlier daemon's clones held is free again.
+    disk.leave(0);
+    daemon.says(&["vm", "rm", "old"]);
+    daemon.says(&["vm", "create", "python", "--name", "new"]);
+    daemon.says(&["vm", "rm", "new"]);
     drop(daemon);
 }

@@ -54,10 +54,13 @@ pub(super) struct Handover {
 }
 
 impl Shim {
-    /// Writes the library into `folder`, 0555, in place of one that an earlier daemon left; VMMs that
-    /// have mapped that one keep it.
+    /// Makes sure that the library is in `folder`, 0555. The same one, as an earlier daemon left it, stays: a full disk
+    /// keeps no daemon from starting. Another is replaced; VMMs that have mapped it keep it.
     pub(super) fn write(folder: &Path, bytes: &[u8]) -> io::Result<Self> {
         let path = folder.join("shim.so");
+        if let Some(file) = same(&path, bytes) {
+            return Ok(Self { file });
+        }
         let fresh = folder.join(format!(".shim-{}.so", std::process::id()));
         remove(&fresh)?;
         let mut file = File::options()
@@ -98,6 +101,14 @@ impl Shim {
     }
 }
 
+/// The file, if it holds just this and everybody may read it.
+fn same(path: &Path, bytes: &[u8]) -> Option<File> {
+    let file = File::open(path).ok()?;
+    let mode = file.metadata().ok()?.permissions().mode();
+    let is_same = mode & 0o777 == 0o555 && std::fs::read(path).is_ok_and(|held| held == bytes);
+    is_same.then_some(file)
+}
+
 fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -135,7 +146,24 @@ impl Handover {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
+
+    #[test]
+    fn the_same_library_stays_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shim.so");
+        let inode = || std::fs::metadata(&path).unwrap().ino();
+        Shim::write(folder.path(), b"library").unwrap();
+        let first = inode();
+        Shim::write(folder.path(), b"library").unwrap();
+        assert_eq!(inode(), first);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o500)).unwrap();
+        Shim::write(folder.path(), b"library").unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o555);
+    }
 
     #[test]
     fn the_library_is_written_anew_and_readable_by_all() {
