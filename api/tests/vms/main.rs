@@ -6,4 +6,5 @@ mod full;
 mod fuzz;
 mod lifecycle;
 mod limits;
+mod messages;
 mod support;

@@ -370,10 +370,18 @@ impl OnTerminal {
 }
 
 fn our_terminal_is_as_it_was_however_it_ends(world: &World) {
-    for signal in [None, Some(Signal::SIGTERM), Some(Signal::SIGHUP)] {
+    let terminal = &["vm", "terminal", VM][..];
+    let exec = &["vm", "exec", "-it", VM, "--", "sh", "-i"][..];
+    for (words, signal) in [
+        (terminal, None),
+        (terminal, Some(Signal::SIGTERM)),
+        (terminal, Some(Signal::SIGHUP)),
+        (exec, None),
+        (exec, Some(Signal::SIGTERM)),
+    ] {
         let mut ours = OnTerminal::new();
         let before = ours.settings();
-        let mut command = world.daemon.command(&["vm", "terminal", VM]);
+        let mut command = world.daemon.command(words);
         ours.put(&mut command);
         let mut child = command.spawn().unwrap();
         // The prompt shows that it is there; from then on keys are the program's.
