@@ -17,6 +17,12 @@ const toDaemon: ProxyOptions = {
     proxy.on("proxyReq", (request) => {
       if (request.hasHeader("origin")) request.setHeader("origin", daemon);
     });
+    proxy.on("proxyRes", (_answer, _request, response) => {
+      // An event stream's head is to arrive before its first event; it is copied right after this.
+      queueMicrotask(() => {
+        response.flushHeaders();
+      });
+    });
     proxy.on("proxyReqWs", (request) => {
       request.setHeader("origin", daemon);
     });

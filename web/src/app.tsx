@@ -2,6 +2,7 @@ import { Notices } from "./frame/notices";
 import { Side } from "./frame/side";
 import type { Route } from "./lib/route";
 import { addressOf } from "./lib/route";
+import { VmPage } from "./pages/vm/vm-page";
 import { VmsPage } from "./pages/vms/vms-page";
 import { route } from "./state/location";
 import { sessionProblem } from "./state/session";
@@ -22,6 +23,8 @@ function pageOf(here: Route) {
   switch (here.page) {
     case "vms":
       return <VmsPage />;
+    case "vm":
+      return <VmPage key={here.id} id={here.id} tab={here.tab} />;
     default:
       return <Unknown />;
   }

@@ -44,8 +44,7 @@ export function TextField({ label, hint, onInput, type = "text", ...input }: Tex
     <Frame id={id} label={label} hint={hint}>
       <input
         id={id}
-        // The types of inputs are one union for each type, which a choice of types is none of.
-        type={type as "text"}
+        type={type}
         autocomplete="off"
         spellcheck={false}
         {...(hint ? { "aria-describedby": `${id}-hint` } : {})}

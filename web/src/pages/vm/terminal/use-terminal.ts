@@ -1,0 +1,75 @@
+/** A screen and the session behind it, for as long as a view shows them. */
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { address } from "../../../api/client";
+import { tellProblem } from "../../../state/notices";
+import type { Screen } from "./screen";
+import { TerminalSession, type TerminalSize, type TerminalState } from "./session";
+
+interface ShownTerminal {
+  element: (element: HTMLDivElement | null) => void;
+  state: TerminalState;
+  reconnect: () => void;
+}
+
+function endOf(state: TerminalState): string | null {
+  if (state.kind === "lost") return `[${state.problem.message}]`;
+  if (state.kind !== "ended") return null;
+  const { end } = state;
+  if (end.type === "error") return `[${end.error.message}]`;
+  return end.signal ? `[ended by signal ${end.signal}]` : `[ended with ${end.exit_code ?? "no exit code"}]`;
+}
+
+function socketAddress(id: string, { cols, rows }: TerminalSize): string {
+  return address("get", "/v1/vms/{id}/terminal", { path: { id }, query: { cols, rows } });
+}
+
+/** Connects when there is an element to show it in; each `reconnect` is a new shell on the same screen. */
+export function useTerminal(id: string): ShownTerminal {
+  const [element, setElement] = useState<HTMLDivElement | null>(null);
+  const [screen, setScreen] = useState<Screen | null>(null);
+  const [state, setState] = useState<TerminalState>({ kind: "connecting" });
+  const [round, setRound] = useState(0);
+  const session = useRef<TerminalSession | null>(null);
+
+  useEffect(() => {
+    if (!element) return undefined;
+    let gone = false;
+    let opened: Screen | null = null;
+    import("./screen").then(({ openScreen }) => {
+      if (gone) return;
+      opened = openScreen(element, {
+        onTyped: (text) => session.current?.type(text),
+        onResized: (size) => session.current?.resize(size),
+      });
+      setScreen(opened);
+    }, tellProblem);
+    return () => {
+      gone = true;
+      opened?.dispose();
+      setScreen(null);
+    };
+  }, [element]);
+
+  useEffect(() => {
+    if (!screen) return undefined;
+    const connection = new TerminalSession(socketAddress(id, screen.size()), {
+      onOutput: screen.write,
+      onState: (next) => {
+        setState(next);
+        const line = endOf(next);
+        if (line !== null) screen.say(line);
+        if (next.kind === "open") screen.focus();
+      },
+    });
+    session.current = connection;
+    return () => {
+      connection.close();
+      session.current = null;
+    };
+  }, [screen, id, round]);
+
+  const reconnect = useCallback(() => {
+    setRound((old) => old + 1);
+  }, []);
+  return { element: setElement, state, reconnect };
+}
