@@ -74,23 +74,15 @@ pub(crate) fn agent_request(
 /// Puts the first frame together.
 ///
 /// # Errors
-/// [`ExecError::BadRequest`] when the request is larger than a frame can be. The wake is not lost:
-/// it is asked for only when the frame is sent.
-pub(crate) fn opening(
-    request: Request,
-    wake: impl FnOnce() -> Option<Wake>,
-) -> Result<(Opening, usize), ExecError> {
+/// [`ExecError::BadRequest`] when the request is larger than a frame can be.
+pub(crate) fn opening(request: Request, wake: Option<Wake>) -> Result<(Opening, usize), ExecError> {
     let size = serde_json::to_vec(&request).map_or(usize::MAX, |json| json.len());
     if size > MAX_FRAME_BYTES - OVERHEAD_BYTES {
         return Err(ExecError::BadRequest(
             "code, arguments and environment are larger than 1 MiB together; send data through stdin",
         ));
     }
-    let opening = Opening {
-        wake: wake(),
-        request,
-    };
-    Ok((opening, size))
+    Ok((Opening { wake, request }, size))
 }
 
 /// `K=V` into key and value; what has no `=` is a key without a value.
@@ -227,7 +219,7 @@ mod tests {
             keep_interpreter: false,
         };
         let request = agent_request(&config(), request(code)).unwrap();
-        let refused = opening(request, || panic!("the wake must not be used up"));
+        let refused = opening(request, None);
         assert!(matches!(refused, Err(ExecError::BadRequest(_))));
     }
 }

@@ -6,43 +6,37 @@
 //!    one that stays ──the daemon ends──► let go: the machine runs on, every exec ends
 //! ```
 
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
+mod start;
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
 use thaw_image::ImageConfig;
 use thaw_lazymem::ServedClone;
-use thaw_vmm::{EndKind, EndWatch, Machine, RunInput, RunOutput, VmmEnd, protocol::Request};
+use thaw_vmm::{EndKind, EndWatch, Machine, VmmEnd};
 use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use start::Started;
+
 use crate::{
-    ExecError, ExecTimings, LeaseId, StartKind, VmError,
+    ExecError, LeaseId, StartKind, VmError,
     budget::Slot,
     counters::Counters,
     error::chain,
-    exec_request::opening,
     pause::Life,
     pool::{FreshClone, LeasedCount},
-    run::{Begun, LAST_WORDS, guest_error},
-    standstill::{StandstillError, go_on},
+    run::LAST_WORDS,
     template::LoadedTemplate,
-    wake::{rouse, wake},
 };
 
 /// Programs that run in one VM at once; the next one is refused. The agent's own bound is 256.
 const EXECS_AT_ONCE: usize = 128;
-
-/// A request up to this size is handed over before the guest's CPUs run, so that the guest finds it at
-/// once; a larger one would not fit into what the connection takes in advance.
-const AHEAD_BYTES: usize = 64 * 1024;
 
 /// A clone that was handed out.
 #[derive(Debug)]
@@ -85,13 +79,6 @@ pub(crate) struct Staying {
     pub(crate) slot: Slot,
     pub(crate) config: ImageConfig,
     pub(crate) life: Life,
-}
-
-/// A program that was started in the guest.
-pub(crate) struct Started {
-    pub(crate) input: RunInput,
-    pub(crate) output: RunOutput,
-    pub(crate) begun: Begun,
 }
 
 impl Leased {
@@ -296,114 +283,6 @@ impl Leased {
             // Only now there is room for another one.
             drop((slot, counted));
         });
-    }
-
-    /// Starts a program; the first one wakes the clone.
-    ///
-    /// # Errors
-    /// When the guest can't be used any more the machine is taken away.
-    pub(crate) async fn start(&self, request: Request) -> Result<Started, ExecError> {
-        let permit = Arc::clone(&self.execs)
-            .try_acquire_owned()
-            .map_err(|_| ExecError::TooMany)?;
-        let machine = self.machine();
-        let machine = machine.ok_or_else(|| self.lost("it was released"))?;
-        if self.end.now().is_some() {
-            let error = self.lost("it has ended");
-            drop(machine);
-            self.end_now();
-            return Err(error);
-        }
-        let started = self
-            .gone
-            .run_until_cancelled(self.start_in(&*machine, request, permit))
-            .await;
-        // Let go of it before anything else is waited for: a release is not to be held up.
-        drop(machine);
-        match started {
-            Some(Err(error @ (ExecError::Lost(_) | ExecError::VmEnded { .. }))) => {
-                let error = self.explain(error).await;
-                self.end_now();
-                Err(error)
-            }
-            Some(started) => started,
-            None => Err(self.lost("it was released")),
-        }
-    }
-
-    async fn start_in(
-        &self,
-        machine: &dyn Machine,
-        request: Request,
-        permit: tokio::sync::OwnedSemaphorePermit,
-    ) -> Result<Started, ExecError> {
-        let mut life = self.life().await;
-        let asleep = match *life {
-            Life::Asleep => true,
-            Life::Awake => false,
-            Life::Paused => return Err(ExecError::Paused(self.id.to_string())),
-            Life::Adopted => {
-                let wake = rouse()
-                    .map_err(StandstillError::from)
-                    .map_err(|error| error.lost())?;
-                let went_on = go_on(machine, wake).await;
-                went_on.map_err(|error| error.lost())?;
-                self.set_life(&mut life, Life::Awake);
-                false
-            }
-        };
-        let mut no_entropy = None;
-        let (opening, size) = opening(request, || {
-            let made = asleep.then(|| wake(self.id.as_str()));
-            made.and_then(|made| made.map_err(|error| no_entropy = Some(error)).ok())
-        })?;
-        if let Some(error) = no_entropy {
-            return Err(ExecError::Lost(format!("no wake data: {error}")));
-        }
-        if !asleep {
-            drop(life);
-            let begin = Instant::now();
-            let (input, output) = machine.guest().run(&opening).await.map_err(guest_error)?;
-            let timings = ExecTimings {
-                connect: begin.elapsed(),
-                ..ExecTimings::default()
-            };
-            return Ok(Started {
-                input,
-                output,
-                begun: Begun::now(timings, permit),
-            });
-        }
-        let begin = Instant::now();
-        let run = async { machine.guest().run(&opening).await.map_err(guest_error) };
-        let resume = async {
-            let begin = Instant::now();
-            let resumed = machine.resume().await;
-            (
-                resumed.map_err(|error| ExecError::Lost(crate::error::chain(&error))),
-                begin.elapsed(),
-            )
-        };
-        let (run, (resumed, resume)) = if size <= AHEAD_BYTES {
-            let run = run.await;
-            (run, resume.await)
-        } else {
-            tokio::join!(run, resume)
-        };
-        resumed?;
-        let (input, output) = run?;
-        self.set_life(&mut life, Life::Awake);
-        // The stages must add up: where the two went side by side, what the resume took is not counted twice.
-        let timings = ExecTimings {
-            connect: begin.elapsed().saturating_sub(resume),
-            resume,
-            ..ExecTimings::default()
-        };
-        Ok(Started {
-            input,
-            output,
-            begun: Begun::now(timings, permit),
-        })
     }
 
     /// Says how the VM ended, where it did: a broken connection is often the first that is seen of it.
