@@ -2,6 +2,7 @@ import { Notices } from "./frame/notices";
 import { Side } from "./frame/side";
 import type { Route } from "./lib/route";
 import { addressOf } from "./lib/route";
+import { OverviewPage } from "./pages/overview/overview-page";
 import { VmPage } from "./pages/vm/vm-page";
 import { VmsPage } from "./pages/vms/vms-page";
 import { route } from "./state/location";
@@ -21,6 +22,8 @@ function Unknown() {
 
 function pageOf(here: Route) {
   switch (here.page) {
+    case "overview":
+      return <OverviewPage />;
     case "vms":
       return <VmsPage />;
     case "vm":

@@ -1,19 +1,10 @@
-import type { ComponentChildren } from "preact";
 import type { VmInfo } from "../../api/types";
 import { mib, shortDigest, span } from "../../lib/format";
 import { addressOf } from "../../lib/route";
 import { Age, Until } from "../../ui/age";
+import { Fact } from "../../ui/fact";
 import { Link } from "../../ui/link";
 import { VmUsageView } from "./vm-usage";
-
-export function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
 
 /** What a VM is, and what it uses. */
 export function VmFacts({ vm }: { vm: VmInfo }) {

@@ -13,8 +13,6 @@ interface Props {
   onAsk: (question: FileQuestion) => void;
 }
 
-const MARKS: Partial<Record<FileInfo["kind"], string>> = { directory: "📁", symlink: "↪", file: "📄" };
-
 /** Folders first, then by name, as people look for them. */
 export function inOrder(entries: readonly FileInfo[]): FileInfo[] {
   const rank = (file: FileInfo) => (file.kind === "directory" ? 0 : 1);
@@ -46,7 +44,6 @@ export function FileTable({ id, folder, entries, onOpen, onAsk }: Props) {
           return (
             <tr key={file.name_base64 ?? file.name}>
               <th scope="row">
-                <span aria-hidden="true">{MARKS[file.kind] ?? "•"} </span>
                 {openable ? (
                   <button
                     type="button"
@@ -60,6 +57,7 @@ export function FileTable({ id, folder, entries, onOpen, onAsk }: Props) {
                 ) : (
                   <span title={nameable ? file.kind : "its name is not UTF-8"}>{file.name}</span>
                 )}
+                {file.kind === "directory" && <span class="quiet">/</span>}
                 {file.target && <span class="quiet"> → {file.target}</span>}
               </th>
               <td class="end number">{file.kind === "file" ? bytes(file.size_bytes) : ""}</td>

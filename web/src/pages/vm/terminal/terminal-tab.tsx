@@ -27,7 +27,7 @@ function OpenTerminal({ id }: { id: string }) {
           </button>
         )}
       </div>
-      <div ref={element} class="terminal" aria-label="Terminal" role="group" />
+      <div ref={element} class="screen" aria-label="Terminal" role="group" />
     </>
   );
 }
