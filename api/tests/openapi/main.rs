@@ -47,3 +47,24 @@ fn kept(name: &str, anew: impl Fn(&str) -> String) -> (String, PathBuf) {
     }
     (kept, path)
 }
+
+#[test]
+fn parameters_of_a_path_are_in_it_and_no_others() {
+    let document = serde_json::to_value(thaw_api::document()).unwrap();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let mut named: Vec<_> = path
+                .split('/')
+                .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+                .collect();
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let mut described: Vec<_> = parameters
+                .filter(|parameter| parameter["in"] == "path")
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            named.sort_unstable();
+            described.sort_unstable();
+            assert_eq!(described, named, "{method} {path}");
+        }
+    }
+}

@@ -338,6 +338,7 @@ pub struct FunctionLogList {
 /// Which logs are wanted.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct FunctionLogQuery {
     /// Only what follows this sequence number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -356,6 +357,7 @@ pub struct FunctionLogQuery {
 /// How an event is to be served.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct InvokeQuery {
     /// A version's number or an alias; the newest version when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -445,6 +447,7 @@ pub struct FunctionEventList {
 /// Which events are wanted.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct FunctionEventQuery {
     /// Only those of this state; default `dead`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
