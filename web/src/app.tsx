@@ -2,7 +2,14 @@ import { Notices } from "./frame/notices";
 import { Side } from "./frame/side";
 import type { Route } from "./lib/route";
 import { addressOf } from "./lib/route";
+import { AuditPage } from "./pages/audit/audit-page";
+import { ImagesPage } from "./pages/images/images-page";
+import { KeysPage } from "./pages/keys/keys-page";
 import { OverviewPage } from "./pages/overview/overview-page";
+import { PoolsPage } from "./pages/pools/pools-page";
+import { SnapshotsPage } from "./pages/snapshots/snapshots-page";
+import { TemplatePage } from "./pages/templates/template-page";
+import { TemplatesPage } from "./pages/templates/templates-page";
 import { VmPage } from "./pages/vm/vm-page";
 import { VmsPage } from "./pages/vms/vms-page";
 import { route } from "./state/location";
@@ -28,6 +35,20 @@ function pageOf(here: Route) {
       return <VmsPage />;
     case "vm":
       return <VmPage key={here.id} id={here.id} tab={here.tab} />;
+    case "snapshots":
+      return <SnapshotsPage />;
+    case "images":
+      return <ImagesPage />;
+    case "templates":
+      return <TemplatesPage />;
+    case "template":
+      return <TemplatePage key={here.id} id={here.id} />;
+    case "pools":
+      return <PoolsPage />;
+    case "keys":
+      return <KeysPage />;
+    case "audit":
+      return <AuditPage />;
     default:
       return <Unknown />;
   }
