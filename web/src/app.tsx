@@ -3,6 +3,8 @@ import { Side } from "./frame/side";
 import type { Route } from "./lib/route";
 import { addressOf } from "./lib/route";
 import { AuditPage } from "./pages/audit/audit-page";
+import { FunctionPage } from "./pages/function/function-page";
+import { FunctionsPage } from "./pages/functions/functions-page";
 import { ImagesPage } from "./pages/images/images-page";
 import { KeysPage } from "./pages/keys/keys-page";
 import { OverviewPage } from "./pages/overview/overview-page";
@@ -45,11 +47,15 @@ function pageOf(here: Route) {
       return <TemplatePage key={here.id} id={here.id} />;
     case "pools":
       return <PoolsPage />;
+    case "functions":
+      return <FunctionsPage />;
+    case "function":
+      return <FunctionPage key={here.name} name={here.name} tab={here.tab} />;
     case "keys":
       return <KeysPage />;
     case "audit":
       return <AuditPage />;
-    default:
+    case "unknown":
       return <Unknown />;
   }
 }
