@@ -7,10 +7,7 @@ export default tseslint.config(
     files: ["**/*.{ts,tsx}"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
-    plugins: { "react-hooks": reactHooks },
     rules: {
-      "react-hooks/rules-of-hooks": "error",
-      "react-hooks/exhaustive-deps": ["error", { additionalHooks: "(useResource|useSampled)" }],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-misused-promises": ["error", { checksVoidReturn: { attributes: false } }],
       "@typescript-eslint/consistent-type-definitions": ["error", "interface"],
@@ -21,9 +18,17 @@ export default tseslint.config(
         "error",
         {
           name: "setInterval",
-          message: "Wait for events; what can only be sampled goes through useSampled.",
+          message: "Wait for events; what can only be sampled goes through useSampling.",
         },
       ],
+    },
+  },
+  {
+    files: ["src/**/*.{ts,tsx}"],
+    plugins: { "react-hooks": reactHooks },
+    rules: {
+      "react-hooks/rules-of-hooks": "error",
+      "react-hooks/exhaustive-deps": ["error", { additionalHooks: "(useResource|useFollowed)" }],
     },
   },
 );

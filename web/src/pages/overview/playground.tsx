@@ -72,12 +72,13 @@ export function Playground() {
               <option key={name} value={name} />
             ))}
           </datalist>
+          {/* The keys keep them two elements: one that ends must not become one that submits under a click. */}
           {busy ? (
-            <button type="button" class="danger" onClick={program.stop}>
+            <button key="end" type="button" class="danger" onClick={program.stop}>
               End it
             </button>
           ) : (
-            <button type="submit" class="primary" title="Ctrl-Enter">
+            <button key="run" type="submit" class="primary" title="Ctrl-Enter">
               Run
             </button>
           )}

@@ -33,12 +33,13 @@ export function CommandPanel({ id }: { id: string }) {
             setCommand(event.currentTarget.value);
           }}
         />
+        {/* The keys keep them two elements: one that ends must not become one that submits under a click. */}
         {program.busy ? (
-          <button type="button" class="danger" onClick={program.stop}>
+          <button key="end" type="button" class="danger" onClick={program.stop}>
             End it
           </button>
         ) : (
-          <button type="submit" class="primary" disabled={missing}>
+          <button key="run" type="submit" class="primary" disabled={missing}>
             Run
           </button>
         )}
