@@ -1,6 +1,7 @@
 /** What is said at the top of the page until somebody takes it away. */
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { describe, isAbort, type Problem } from "../api/error";
+import { route } from "./location";
 
 export interface Notice extends Problem {
   key: number;
@@ -33,6 +34,8 @@ export function dismiss(key: number): void {
   notices.value = notices.value.filter((notice) => notice.key !== key);
 }
 
-export function dismissAll(): void {
-  notices.value = [];
-}
+// What was done is old news on the next page; what went wrong stays until it was read.
+const page = computed(() => route.value.page);
+page.subscribe(() => {
+  notices.value = notices.peek().filter(({ kind }) => kind === "problem");
+});

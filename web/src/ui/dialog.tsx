@@ -23,13 +23,12 @@ export function Dialog({ title, onClose, wide, children }: Props) {
   }, []);
   return (
     <dialog ref={dialog} class={wide ? "wide" : ""} aria-labelledby={heading} onCancel={onClose}>
-      <header>
-        <h2 id={heading}>{title}</h2>
-        <button type="button" class="plain" aria-label="Close" onClick={onClose}>
-          ✕
-        </button>
-      </header>
+      <h2 id={heading}>{title}</h2>
       {children}
+      {/* The last one, so that the focus begins with what the dialog is for. */}
+      <button type="button" class="plain close" aria-label="Close" onClick={onClose}>
+        ✕
+      </button>
     </dialog>
   );
 }

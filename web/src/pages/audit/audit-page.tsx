@@ -12,13 +12,15 @@ function Row({ entry }: { entry: AuditEntry }) {
   return (
     <tr>
       <td class="nowrap number">{moment(entry.at_ms)}</td>
-      <th scope="row">{entry.who}</th>
+      <th scope="row">
+        {entry.who}
+        <div class="quiet mono wide-only">{entry.address}</div>
+      </th>
       <td class="mono">{entry.action}</td>
       <td class="mono wide-only">{entry.target}</td>
       <td>
         <span class={`badge ${entry.status < 400 ? "good" : "bad"}`}>{entry.status}</span>
       </td>
-      <td class="mono wide-only">{entry.address}</td>
       <td class="mono wide-only">{entry.request_id}</td>
     </tr>
   );
@@ -58,7 +60,6 @@ export function AuditPage() {
                     <th>What</th>
                     <th class="wide-only">To</th>
                     <th>Status</th>
-                    <th class="wide-only">From</th>
                     <th class="wide-only">Request</th>
                   </tr>
                 </thead>

@@ -38,7 +38,7 @@ function Row({ pool, onChange }: { pool: NamedPool; onChange: () => void }) {
       <td class="end number wide-only">{pool.waiting}</td>
       <td class="end number">
         {pool.min}–{pool.max}
-        <div class="quiet">idle after {span(pool.idle_ms / 1000)}</div>
+        <div class="quiet wide-only">idle after {span(pool.idle_ms / 1000)}</div>
       </td>
       <td class="end">
         <button type="button" aria-label={`Change the bounds of ${title}`} onClick={onChange}>
