@@ -17,7 +17,7 @@ export function ProgramOutput({ program }: { program: Program }) {
   return (
     <div class="output">
       <LogView text={output.stdout} label="Standard output" empty={busy ? "Running…" : "No output."} />
-      {output.stderr !== "" && <LogView text={output.stderr} label="Standard error" empty="" />}
+      {output.stderr !== "" && <LogView text={output.stderr} label="Standard error" empty="" titled />}
       {exit && (
         <p role="status">
           <span class={exit.exit_code === 0 ? "badge good" : "badge bad"}>{howItEnded(exit)}</span>

@@ -42,8 +42,8 @@ function OutcomeView({ outcome: { invocation, log } }: { outcome: Outcome }) {
         {log && `, of it the function ${micros(log.duration_us)} in version ${log.version}`}{" "}
         <code class="quiet">{invocation.requestId}</code>
       </p>
-      <LogView text={invocation.text} label="Result" empty="It returned nothing." />
-      <LogView text={log?.text ?? ""} label="Log" empty="It wrote nothing." />
+      <LogView text={invocation.text} label="Result" empty="It returned nothing." titled />
+      <LogView text={log?.text ?? ""} label="Log" empty="It wrote nothing." titled />
     </div>
   );
 }

@@ -43,10 +43,10 @@ export function DeployDialog({ of, onClose }: Props) {
         const request = deployRequest(kind, (field) => textOf(form, field));
         const deployed = await deploy(request, codeOf(form), setProgress, signal);
         const warnings = deployed.newest.warnings ?? [];
+        go(addressOf({ page: "function", name: deployed.name, tab: "invoke" }));
         tellDone(
           `${deployed.name} version ${deployed.newest.version} serves events. ${warnings.join("; ")}`.trim(),
         );
-        go(addressOf({ page: "function", name: deployed.name, tab: "invoke" }));
       }}
     >
       <div class="fields">

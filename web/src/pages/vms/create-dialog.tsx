@@ -31,8 +31,8 @@ export function CreateVmDialog({ from, onClose }: Props) {
         const body = createRequest(origin, (field) => textOf(form, field));
         const vm = await call("post", "/v1/vms", { body, signal });
         vmChanges.value += 1;
-        if (vm.warnings && vm.warnings.length > 0) tellDone(vm.warnings.join("; "));
         go(vmAddress(vm.id));
+        if (vm.warnings && vm.warnings.length > 0) tellDone(vm.warnings.join("; "));
       }}
     >
       <div class="fields">

@@ -33,6 +33,7 @@ export function VmControls({ vm, roomy }: Props) {
   const copies = alive ? [item("fork", "Fork…"), item("snapshot", "Snapshot…")] : [];
   const rest = [
     item("rename", "Rename…"),
+    item("change", "Times and metadata…"),
     ...(alive ? [item("stop", "Stop…", true)] : []),
     item("remove", "Remove…", true),
   ];

@@ -2,9 +2,10 @@ import type { VmInfo } from "../../api/types";
 import { parseCount } from "../../lib/pairs";
 import { TextField } from "../../ui/field";
 import { FormDialog, textOf } from "../../ui/form-dialog";
+import { ChangeDialog } from "./change-dialog";
 import { forkVm, removeVm, renameVm, snapshotVm, turnVm, vmTitle } from "./vm-calls";
 
-export type VmDialogKind = "fork" | "snapshot" | "rename" | "stop" | "remove";
+export type VmDialogKind = "fork" | "snapshot" | "rename" | "change" | "stop" | "remove";
 
 interface Props {
   vm: VmInfo;
@@ -106,6 +107,7 @@ const DIALOGS = {
   fork: ForkDialog,
   snapshot: SnapshotDialog,
   rename: RenameDialog,
+  change: ChangeDialog,
   stop: StopDialog,
   remove: RemoveDialog,
 } as const;

@@ -2,6 +2,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal, type ITheme } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
+import { tellProblem } from "../../../state/notices";
 import type { TerminalSize } from "./session";
 
 /** More lines are forgotten. */
@@ -48,7 +49,7 @@ function copyKeys(terminal: Terminal): void {
     const copy = event.type === "keydown" && event.ctrlKey && event.shiftKey && event.code === "KeyC";
     if (!copy || !terminal.hasSelection()) return true;
     event.preventDefault();
-    void navigator.clipboard.writeText(terminal.getSelection());
+    navigator.clipboard.writeText(terminal.getSelection()).catch(tellProblem);
     return false;
   });
 }

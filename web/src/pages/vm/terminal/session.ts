@@ -6,7 +6,7 @@
  *        +----------+---> lost (the connection broke, or was refused)
  */
 import type { SocketControl, SocketEnd } from "../../../api/types";
-import { problemOf, type Problem } from "../../../api/error";
+import type { Problem } from "../../../api/error";
 
 export type TerminalState =
   | { kind: "connecting" }
@@ -22,19 +22,8 @@ export interface TerminalSize {
 interface Listener {
   onOutput: (bytes: Uint8Array) => void;
   onState: (state: TerminalState) => void;
-}
-
-/** What a browser does not say of a refused WebSocket, the same address tells a plain request. */
-async function whyRefused(url: string): Promise<Problem> {
-  const fallback = { message: "the connection to the terminal broke", hint: "connect again for a new shell" };
-  try {
-    const response = await fetch(url);
-    const problem = problemOf(await response.json());
-    // Any other request than one for a WebSocket is refused for that alone.
-    return problem && problem.code !== "invalid_request" ? problem : fallback;
-  } catch {
-    return fallback;
-  }
+  /** Finds out why a connection was refused, which browsers don't say. */
+  explain: () => Promise<Problem>;
 }
 
 export class TerminalSession {
@@ -62,7 +51,7 @@ export class TerminalSession {
       if (opened) {
         this.#settle({ kind: "lost", problem: { message: "the connection to the terminal broke" } });
       } else {
-        void whyRefused(url).then((problem) => {
+        void listener.explain().then((problem) => {
           this.#settle({ kind: "lost", problem });
         });
       }

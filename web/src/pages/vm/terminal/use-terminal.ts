@@ -1,6 +1,7 @@
 /** A screen and the session behind it, for as long as a view shows them. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { address } from "../../../api/client";
+import { address, call } from "../../../api/client";
+import { describe, type Problem } from "../../../api/error";
 import { tellProblem } from "../../../state/notices";
 import type { Screen } from "./screen";
 import { TerminalSession, type TerminalSize, type TerminalState } from "./session";
@@ -17,6 +18,18 @@ function endOf(state: TerminalState): string | null {
   const { end } = state;
   if (end.type === "error") return `[${end.error.message}]`;
   return end.signal ? `[ended by signal ${end.signal}]` : `[ended with ${end.exit_code ?? "no exit code"}]`;
+}
+
+/** Why a terminal could not be had, as far as the VM's state tells. */
+async function whyRefused(id: string): Promise<Problem> {
+  try {
+    const vm = await call("get", "/v1/vms/{id}", { path: { id } });
+    if (vm.state === "stopped") return { message: "the VM is stopped", hint: "start it first" };
+    if (vm.paused_by === "request") return { message: "the VM is paused", hint: "resume it first" };
+    return { message: "the server refused the terminal", hint: "its log says why; another try may do" };
+  } catch (error) {
+    return describe(error);
+  }
 }
 
 function socketAddress(id: string, { cols, rows }: TerminalSize): string {
@@ -53,6 +66,7 @@ export function useTerminal(id: string): ShownTerminal {
   useEffect(() => {
     if (!screen) return undefined;
     const connection = new TerminalSession(socketAddress(id, screen.size()), {
+      explain: () => whyRefused(id),
       onOutput: screen.write,
       onState: (next) => {
         setState(next);
