@@ -30,12 +30,13 @@ fn main() {
         let bytes = fs::read(&file).unwrap_or_default();
         fs::write(out.join(name), bytes).unwrap();
     }
-    fs::write(out.join("dashboard.rs"), dashboard()).unwrap();
+    fs::write(out.join("dashboard.rs"), dashboard(&out)).unwrap();
 }
 
-/// The dashboard's files as an expression of Rust, empty where it was not built.
+/// The dashboard's files as an expression of Rust, empty where it was not built. It names copies, so that a build of
+/// the dashboard that goes on at the same time takes none away.
 #[expect(clippy::unwrap_used, reason = "a build script fails by panicking")]
-fn dashboard() -> String {
+fn dashboard(out: &Path) -> String {
     println!("cargo::rerun-if-env-changed=THAW_DASHBOARD");
     let folder =
         env::var_os("THAW_DASHBOARD").map_or_else(|| PathBuf::from("../web/dist"), PathBuf::from);
@@ -46,9 +47,11 @@ fn dashboard() -> String {
     let mut files = Vec::new();
     collect(&folder, &mut files);
     files.sort();
-    let entries = files.iter().map(|file| {
+    let entries = files.iter().enumerate().map(|(number, file)| {
         let path = file.strip_prefix(&folder).unwrap();
-        format!("({path:?}, include_bytes!({file:?}) as &[u8]), ")
+        let copy = out.join(format!("dashboard-{number}"));
+        fs::copy(file, &copy).unwrap();
+        format!("({path:?}, include_bytes!({copy:?}) as &[u8]), ")
     });
     format!("&[{}]", entries.collect::<String>())
 }

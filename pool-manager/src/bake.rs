@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use thaw_image::{Image, ImageStore};
+use thaw_image::{Image, ImageStore, Progress, ProgressSink};
 use thaw_lazymem::{CompressedWriter, SparseWriter, WriteError};
 use thaw_vmm::{
     BootSpec, Engine, Frozen, GuestConnection, GuestError, GuestKernel, RootDisk, ScratchDisk,
@@ -50,7 +50,7 @@ pub(crate) struct Baker {
 }
 
 impl Baker {
-    /// Bakes the template of `key` from `image` and loads it.
+    /// Bakes the template of `key` from `image` and loads it; `progress` hears of each step.
     ///
     /// # Errors
     /// See [`BakeError`]; nothing is left behind then.
@@ -59,10 +59,11 @@ impl Baker {
         key: &TemplateKey,
         image: Arc<Image>,
         function: Option<FunctionPart>,
+        progress: &ProgressSink,
     ) -> Result<LoadedTemplate, BakeError> {
         let init = function.as_ref().map(|part| part.spec.init_timeout);
         let within = self.limits.bake_within + init.unwrap_or_default();
-        tokio::time::timeout(within, self.bake_unbounded(key, image, function))
+        tokio::time::timeout(within, self.bake_unbounded(key, image, function, progress))
             .await
             .map_err(|_| BakeError::TimedOut(within))?
     }
@@ -72,19 +73,27 @@ impl Baker {
         key: &TemplateKey,
         image: Arc<Image>,
         function: Option<FunctionPart>,
+        progress: &ProgressSink,
     ) -> Result<LoadedTemplate, BakeError> {
+        let next = |step| {
+            tracing::info!(template = %key.id(), "{step}");
+            progress.report(Progress::Using { step });
+        };
         let begin = Instant::now();
         self.check_room(key.shape)?;
         // Before the files are read: from here on the image can't be removed.
         let pin = self.images.pin(&image.digest);
         let staging = self.store.stage().map_err(BakeError::Write)?;
-        tracing::info!(template = %key.id(), "booting the image");
+        next("booting the image");
         let scratch = ScratchDisk::blank(staging.path(), key.scratch_bytes).await?;
         let spec = self.boot_spec(key, &image, &scratch)?;
         let booting = Instant::now();
         let mut machine = self.engine.boot(spec).await?;
         let boot_ms = booting.elapsed().as_millis() as u64;
-        tracing::info!(template = %key.id(), "getting the guest ready");
+        next(match function {
+            None => "getting the guest ready",
+            Some(_) => "initialising the function",
+        });
         let agent = match function {
             None => {
                 let agent = get_ready(machine.guest(), &image).await?;
@@ -101,9 +110,9 @@ impl Baker {
                 info(machine.guest()).await?
             }
         };
-        tracing::info!(template = %key.id(), "freezing");
+        next("freezing");
         let frozen = machine.freeze().await?;
-        tracing::info!(template = %key.id(), "writing the template");
+        next("writing the template");
         let folder = staging.path().to_owned();
         let (staging, manifest) = {
             let write = Draft {
@@ -117,7 +126,7 @@ impl Baker {
         };
         // Its memory and disk are in files now.
         drop(machine);
-        tracing::info!(template = %key.id(), "trying the template");
+        next("trying the template");
         let loaded = {
             let manifest = Arc::new(manifest.clone());
             let mode = self.memory.setup.choice.mode;

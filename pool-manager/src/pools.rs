@@ -92,8 +92,8 @@ impl Pools {
                 let manifest = self
                     .known(id)?
                     .ok_or_else(|| LeaseError::UnknownTemplate(id.to_string()))?;
-                self.take_off(id, move |pools| async move { pools.load(manifest).await })
-                    .await
+                let load = move |pools: Arc<Self>, _| async move { pools.load(manifest).await };
+                self.take_off(id, load, progress).await
             }
             TemplateSelector::Image { image, shape } => {
                 check_shape(*shape)?;
@@ -103,10 +103,10 @@ impl Pools {
                 if let Some(pool) = self.usable(&id) {
                     return Ok((pool, Origin::Found));
                 }
-                self.take_off(&id, |pools| async move {
-                    pools.load_or_bake(key, image, None).await
-                })
-                .await
+                let work = |pools: Arc<Self>, progress| async move {
+                    pools.load_or_bake(key, image, None, &progress).await
+                };
+                self.take_off(&id, work, progress).await
             }
         }
     }
@@ -169,15 +169,15 @@ impl Pools {
             return Ok(image);
         }
         let pools = Arc::clone(self);
-        let (wanted, progress) = (name.to_owned(), progress.clone());
-        let work = move || async move {
+        let wanted = name.to_owned();
+        let work = move |progress| async move {
             let making = pools.make_image(&wanted, &progress);
             let made = pools.stop.run_until_cancelled(making).await;
             made.unwrap_or(Err(LeaseError::ShuttingDown))
         };
         let mut flight = self.images.join(&name.to_owned(), work);
         flight
-            .outcome()
+            .outcome(progress)
             .await
             .unwrap_or(Err(LeaseError::ShuttingDown))
     }
@@ -216,14 +216,15 @@ impl Pools {
     async fn take_off<W>(
         self: &Arc<Self>,
         id: &TemplateId,
-        work: impl FnOnce(Arc<Self>) -> W,
+        work: impl FnOnce(Arc<Self>, ProgressSink) -> W,
+        progress: &ProgressSink,
     ) -> PoolFlight
     where
         W: Future<Output = Result<(LoadedTemplate, Origin), LeaseError>> + Send + 'static,
     {
-        let mut flight = self.templates.join(id, || {
+        let mut flight = self.templates.join(id, |progress| {
             let pools = Arc::clone(self);
-            let work = work(Arc::clone(self));
+            let work = work(Arc::clone(self), progress);
             async move {
                 let loaded = pools.stop.run_until_cancelled(work).await;
                 let (template, origin) = loaded.unwrap_or(Err(LeaseError::ShuttingDown))?;
@@ -231,7 +232,7 @@ impl Pools {
             }
         });
         flight
-            .outcome()
+            .outcome(progress)
             .await
             .unwrap_or_else(|| Err(LeaseError::Bake(Arc::new(BakeError::Lost))))
     }
@@ -241,6 +242,7 @@ impl Pools {
         key: TemplateKey,
         image: Arc<Image>,
         function: Option<FunctionPart>,
+        progress: &ProgressSink,
     ) -> Result<(LoadedTemplate, Origin), LeaseError> {
         if let Some(manifest) = self.known(&key.id())? {
             return self.load(manifest).await;
@@ -253,7 +255,7 @@ impl Pools {
             .await
             .map_err(full)?;
         tracing::info!(template = %key.id(), image = %key.image, "baking a template");
-        let baked = self.baker.bake(&key, image, function).await;
+        let baked = self.baker.bake(&key, image, function, progress).await;
         match baked {
             Ok(template) => {
                 let took = template.manifest.bake();

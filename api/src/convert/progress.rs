@@ -31,6 +31,7 @@ pub(crate) fn progress(progress: &Progress) -> ProgressEvent {
             total_bytes: Some(*bytes_total),
         },
         Progress::Storing => plain("storing the image"),
+        Progress::Using { step } => plain(*step),
     }
 }
 

@@ -92,7 +92,12 @@ fn events_that_were_queued_and_versions_are_listed_and_a_dead_event_gets_another
             folder.path(),
             &["--handler", "app.handle"],
         );
-        assert!(done.status.success(), "{}", text(&done.stderr));
+        let told = text(&done.stderr);
+        assert!(done.status.success(), "{told}");
+        // It says what takes so long.
+        for step in ["booting the image", "initialising the function", "freezing"] {
+            assert!(told.contains(step), "{told}");
+        }
     };
     deploy("def handle(event, context): return 7 // event\n");
     let queue = |data: &str| {

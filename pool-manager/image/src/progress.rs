@@ -51,6 +51,11 @@ pub enum Progress {
     },
     /// Hashing and storing.
     Storing,
+    /// The image is there, and whoever wanted it makes something of it.
+    Using {
+        /// What, for people: such as `booting the image`.
+        step: &'static str,
+    },
 }
 
 /// Where progress goes. It keeps the newest report only, so a slow reader misses reports and never slows the work.
@@ -69,7 +74,8 @@ impl ProgressSink {
         Self(None)
     }
 
-    pub(crate) fn report(&self, progress: Progress) {
+    /// Tells what is done from now on.
+    pub fn report(&self, progress: Progress) {
         if let Some(sender) = &self.0 {
             sender.send_replace(progress);
         }

@@ -37,9 +37,10 @@ impl Pools {
             spec: wanted.spec,
             code: wanted.code,
         };
-        let work =
-            |pools: Arc<Self>| async move { pools.load_or_bake(key, image, Some(part)).await };
-        let (pool, _) = self.take_off(&id, work).await?;
+        let work = |pools: Arc<Self>, progress| async move {
+            pools.load_or_bake(key, image, Some(part), &progress).await
+        };
+        let (pool, _) = self.take_off(&id, work, progress).await?;
         Ok(pool)
     }
 }
