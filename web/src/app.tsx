@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "preact/hooks";
 import { Notices } from "./frame/notices";
 import { Side } from "./frame/side";
 import type { Route } from "./lib/route";
@@ -63,13 +64,20 @@ function pageOf(here: Route) {
 /** The frame around every page. */
 export function App() {
   const here = route.value;
+  const main = useRef<HTMLElement>(null);
+  const shown = useRef(here.page);
+  useEffect(() => {
+    // Whoever goes by keyboard or hears the page begins with what is new.
+    if (shown.current !== here.page) main.current?.focus({ preventScroll: true });
+    shown.current = here.page;
+  }, [here.page]);
   return (
     <div class="frame">
       <a class="skip" href="#content">
         To the content
       </a>
       <Side route={here} />
-      <main id="content" tabIndex={-1}>
+      <main ref={main} id="content" tabIndex={-1}>
         <Notices />
         {sessionProblem.value && (
           <div class="problem" role="alert">

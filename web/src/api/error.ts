@@ -44,10 +44,13 @@ export function errorOfText(status: number, text: string): ApiError {
   return new ApiError(status, problem ?? { message: `the server answered with status ${status}` });
 }
 
+/** What browsers say where a connection could not be had or broke; they have no other way to tell. */
+const UNREACHABLE = /^(failed to fetch|networkerror|network error|load failed|error in input stream)/i;
+
 /** What to show of anything that was thrown. */
 export function describe(error: unknown): Problem {
   if (error instanceof ApiError) return error.detail;
-  if (error instanceof TypeError && /fetch|network|load/i.test(error.message)) {
+  if (error instanceof TypeError && UNREACHABLE.test(error.message)) {
     return {
       message: "the server does not answer",
       hint: "is `thaw serve` running, and reachable from here?",

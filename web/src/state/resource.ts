@@ -2,6 +2,7 @@
 import type { ReadonlySignal } from "@preact/signals";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { isAbort } from "../api/error";
+import { openReader } from "../lib/reader";
 
 export interface Resource<T> {
   /** What was read last; it stays while it is read again, so that nothing jumps. */
@@ -17,10 +18,8 @@ interface Slot<T> {
 }
 
 /**
- * Reads something now, whenever one of `deps` changes, and whenever `changes` counts up.
- *
- * One read runs at a time: changes that come meanwhile lead to one more read after it, however many they are. What is
- * being read is given up when the view goes or `deps` change.
+ * Reads something now, whenever one of `deps` changes, and whenever `changes` counts up. What is being read is given up
+ * when the view goes or `deps` change.
  */
 export function useResource<T>(
   load: (signal: AbortSignal) => Promise<T>,
@@ -31,41 +30,25 @@ export function useResource<T>(
   const again = useRef<() => void>(() => undefined);
 
   useEffect(() => {
-    const controller = new AbortController();
-    const { signal } = controller;
-    let reading = false;
-    let stale = false;
-    const mustReadAgain = () => stale && !signal.aborted;
-
-    const read = async () => {
-      if (reading) {
-        stale = true;
-        return;
-      }
-      reading = true;
-      do {
-        stale = false;
-        try {
-          const data = await load(signal);
-          if (!signal.aborted) setSlot({ data, error: null });
-        } catch (error) {
-          if (!signal.aborted && !isAbort(error)) setSlot((old) => ({ data: old.data, error }));
-        }
-      } while (mustReadAgain());
-      reading = false;
-    };
-
-    again.current = () => void read();
-    setSlot((old) => (old.error === null ? old : { data: old.data, error: null }));
-    void read();
-    let first = true;
+    const reader = openReader(load, {
+      onData: (data) => {
+        setSlot({ data, error: null });
+      },
+      onError: (error) => {
+        if (!isAbort(error)) setSlot((old) => ({ data: old.data, error }));
+      },
+    });
+    again.current = reader.read;
+    reader.read();
+    let subscribed = false;
     const unsubscribe = changes?.subscribe(() => {
-      if (!first) void read();
-      first = false;
+      // A signal tells its value at once; what it was before is read already.
+      if (subscribed) reader.read();
+      subscribed = true;
     });
     return () => {
       unsubscribe?.();
-      controller.abort();
+      reader.close();
     };
     // `load` is a new closure with every render; what it depends on is in `deps`.
     // eslint-disable-next-line react-hooks/exhaustive-deps

@@ -22,7 +22,15 @@ export function Dialog({ title, onClose, wide, children }: Props) {
     };
   }, []);
   return (
-    <dialog ref={dialog} class={wide ? "wide" : ""} aria-labelledby={heading} onCancel={onClose}>
+    <dialog
+      ref={dialog}
+      class={wide ? "wide" : ""}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        // A file field inside tells of its own cancelling by an event of the same name.
+        if (event.target === event.currentTarget) onClose();
+      }}
+    >
       <h2 id={heading}>{title}</h2>
       {children}
       {/* The last one, so that the focus begins with what the dialog is for. */}

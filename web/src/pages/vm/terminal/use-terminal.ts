@@ -6,6 +6,11 @@ import { tellProblem } from "../../../state/notices";
 import type { Screen } from "./screen";
 import { TerminalSession, type TerminalSize, type TerminalState } from "./session";
 
+/** Its code is a file of its own, which a newer server no longer has. */
+function tellOutdated(): void {
+  tellProblem(new Error("the terminal could not be loaded; load this page again"));
+}
+
 interface ShownTerminal {
   element: (element: HTMLDivElement | null) => void;
   state: TerminalState;
@@ -55,7 +60,7 @@ export function useTerminal(id: string): ShownTerminal {
         onResized: (size) => session.current?.resize(size),
       });
       setScreen(opened);
-    }, tellProblem);
+    }, tellOutdated);
     return () => {
       gone = true;
       opened?.dispose();
