@@ -6,11 +6,14 @@ TARGET := x86_64-unknown-linux-gnu
 AGENT := target/agent/$(TARGET)/agent/thaw-agent
 SHIM := target/release/libthaw_lazymem_shim.so
 THAW := target/release/thaw
+DASHBOARD := web/dist/index.html
+NPM := npm --prefix web --silent
+PYTHON := $(CURDIR)/target/test-clients/sdk-python/bin
 
 export THAW_AGENT_BIN := $(CURDIR)/$(AGENT)
 export THAW_SHIM_BIN := $(CURDIR)/$(SHIM)
 
-.PHONY: help setup setup-test agent shim build demo test lint deny openapi simulate bench bench-forks bench-functions bench-vms bench-memory
+.PHONY: help setup setup-test agent shim web build demo test lint deny openapi simulate bench bench-forks bench-functions bench-vms bench-memory
 
 help: ## What there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,18 +34,35 @@ agent: ## Build the static guest agent.
 shim: ## Build the library that is preloaded into a VMM.
 	@cargo build --quiet --locked --release -p thaw-lazymem-shim
 
-build: agent shim ## Build thaw in release mode: target/release/thaw
+web: ## Build the dashboard, where there is Node 20.19 or newer with npm: web/dist
+	@if deploy/has-node; then $(MAKE) --no-print-directory $(DASHBOARD); \
+	else echo "This build has no dashboard: it takes Node 20.19 or newer with npm; then run this again."; fi
+
+$(DASHBOARD): web/node_modules/.package-lock.json docs/openapi.json \
+		$(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/e2e -prune -o -type f -print)
+	@$(NPM) run build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@$(NPM) ci --no-audit --no-fund
+	@touch $@
+
+build: agent shim web ## Build thaw in release mode: target/release/thaw
 	cargo build --locked --release -p thaw
 
 demo: setup build ## Show it: a command and a code run, each in a fresh VM from a warm snapshot.
 	@deploy/demo
 
-test: setup-test agent shim ## Run all tests, real VMs included.
+test: setup-test agent shim web ## Run all tests, real VMs and a real browser included.
+	@$(NPM) test
+	@cd sdk/python && $(PYTHON)/pytest --quiet
 	@command -v cargo-nextest >/dev/null || cargo install --quiet --locked cargo-nextest
 	cargo nextest run --workspace --locked
 	@test -e /dev/vhost-vsock || echo "not exercised: vhost-vsock, which this kernel does not offer (/dev/vhost-vsock)"
 
-lint: ## fmt, clippy, doc and dependency checks, warnings denied.
+lint: web/node_modules/.package-lock.json ## fmt, clippy, doc and dependency checks, warnings denied.
+	@$(NPM) run check
+	@deploy/test-clients
+	@cd sdk/python && $(PYTHON)/ruff format --check --quiet . && $(PYTHON)/ruff check --quiet . && $(PYTHON)/mypy --no-error-summary
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
