@@ -14,11 +14,6 @@ for (const [path, item] of Object.entries(api.paths)) {
     // Operations of different routes share ids such as `list`, which would give all of them the type of one.
     delete operation.operationId;
     for (const parameter of operation.parameters ?? []) {
-      // OpenAPI has a path parameter only where the path names it; what else is told as one is a part of the query.
-      if (parameter.in === "path" && !path.includes(`{${parameter.name}}`)) {
-        parameter.in = "query";
-        parameter.required = false;
-      }
       // Enumerations of queries that the document names but does not hold.
       const schema = parameter.schema?.$ref?.split("/").at(-1);
       if (schema && !(schema in api.components.schemas)) parameter.schema = { type: "string" };
