@@ -68,3 +68,20 @@ test("a VM is stopped and boots from its disk", async ({ page, vm }) => {
   await page.getByRole("button", { name: "Start" }).click();
   await expect(page.getByText("running", { exact: true })).toBeVisible();
 });
+
+test("a VM that sleeps is not woken by looking at it, and is by whoever wants its files", async ({
+  page,
+  vm,
+  api,
+}) => {
+  expect((await api.patch(`/v1/vms/${vm.id}`, { data: { idle_timeout_s: 1 } })).ok()).toBe(true);
+  await page.goto(`/dashboard/vms/${vm.id}/console`);
+  await expect(page.getByText("paused (idle)")).toBeVisible();
+  await page.getByRole("link", { name: "terminal", exact: true }).click();
+  await expect(page.getByText("The VM sleeps because nobody used it.")).toBeVisible();
+  await expect(page.getByText("It does not run, so it has no figures of its own.")).toBeVisible();
+  await page.getByRole("link", { name: "files", exact: true }).click();
+  await expect(page.getByText("paused (idle)")).toBeVisible();
+  await page.getByRole("button", { name: "Wake it for its files" }).click();
+  await expect(page.getByRole("row", { name: /\.bashrc/ })).toBeVisible();
+});

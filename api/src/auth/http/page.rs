@@ -9,7 +9,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:24rem;margin:4rem auto;padding:0 1rem;\
+const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:24rem;margin:4rem auto;padding:0 1rem;\
 color:#1c2733;background:#fff}input,button{font:inherit;padding:.3rem .5rem}input{width:100%;box-sizing:border-box}\
 @media(prefers-color-scheme:dark){body{color:#dfe6ee;background:#12181f}}";
 

@@ -59,19 +59,21 @@ export function AddImageDialog({ onDone, onClose }: Props) {
       }}
     >
       <div class="fields">
-        <SelectField
-          label="From"
-          value={kind}
-          onChange={(value) => {
-            setKind(KINDS.find(([each]) => each === value)?.[0] ?? "source");
-          }}
-        >
-          {KINDS.map(([each, text]) => (
-            <option key={each} value={each}>
-              {text}
-            </option>
-          ))}
-        </SelectField>
+        <div class="whole">
+          <SelectField
+            label="From"
+            value={kind}
+            onChange={(value) => {
+              setKind(KINDS.find(([each]) => each === value)?.[0] ?? "source");
+            }}
+          >
+            {KINDS.map(([each, text]) => (
+              <option key={each} value={each}>
+                {text}
+              </option>
+            ))}
+          </SelectField>
+        </div>
         <TextField label="Name" name="name" maxLength={128} placeholder="made of the source" />
         {kind === "source" ? (
           <>
