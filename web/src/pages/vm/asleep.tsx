@@ -27,8 +27,3 @@ export function Asleep({ vm, what, onWake }: Props) {
     </div>
   );
 }
-
-/** Whether a request can be sent into a VM without waking it. */
-export function isAwake(vm: VmInfo): boolean {
-  return vm.state === "running";
-}

@@ -1,6 +1,6 @@
-import { useState } from "preact/hooks";
 import type { VmInfo } from "../../../api/types";
 import { Asleep } from "../asleep";
+import { useWanted } from "../use-wanted";
 import type { TerminalState } from "./session";
 import { useTerminal } from "./use-terminal";
 
@@ -34,16 +34,7 @@ function OpenTerminal({ id }: { id: string }) {
 
 /** A shell in the VM. Leaving the page ends it; a VM that is paused under it keeps it. */
 export function TerminalTab({ vm }: { vm: VmInfo }) {
-  const [wanted, setWanted] = useState(vm.state === "running");
-  if (!wanted && vm.state === "running") setWanted(true);
+  const { wanted, want } = useWanted(vm);
   if (wanted) return <OpenTerminal key={vm.id} id={vm.id} />;
-  return (
-    <Asleep
-      vm={vm}
-      what="a terminal"
-      onWake={() => {
-        setWanted(true);
-      }}
-    />
-  );
+  return <Asleep vm={vm} what="a terminal" onWake={want} />;
 }
