@@ -2,7 +2,7 @@
 
 from ._client import Thaw
 from ._errors import ThawConnectionError, ThawError
-from ._exec import ExecResult, GuestMicros, TimingMicros
+from ._exec import ExecResult, FreshVmOptions, GuestMicros, RunOptions, Surroundings, TimingMicros
 from ._files import Files
 from ._functions import Function, FunctionEvent, FunctionLog, Functions, InvokeResult
 from ._node import Images, Keys, Pools, Templates
@@ -34,6 +34,7 @@ __all__ = [
     "FileInfo",
     "Files",
     "Fork",
+    "FreshVmOptions",
     "Function",
     "FunctionEvent",
     "FunctionInfo",
@@ -51,9 +52,11 @@ __all__ = [
     "Pools",
     "Process",
     "Progress",
+    "RunOptions",
     "Snapshot",
     "SnapshotInfo",
     "Snapshots",
+    "Surroundings",
     "TemplateInfo",
     "Templates",
     "Terminal",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
-from ._exec import Command, ExecResult, OnOutput, code, milliseconds, program, run, surroundings
+from ._exec import Command, ExecResult, FreshVmOptions, code, milliseconds, program, run
 from ._functions import Functions
 from ._http import Http, Json, given
 from ._node import Images, Keys, Pools, Templates
@@ -43,59 +42,22 @@ class Thaw:
         """Closes its connections."""
         self._http.close()
 
-    def exec(
-        self,
-        image: str | None,
-        command: Command,
-        *,
-        template: str | None = None,
-        stdin: bytes | str | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        user: str | None = None,
-        timeout: float | None = None,
-        output_limit_bytes: int | None = None,
-        memory_mib: int | None = None,
-        vcpus: int | None = None,
-        start_timeout: float | None = None,
-        on_stdout: OnOutput | None = None,
-        on_stderr: OnOutput | None = None,
-    ) -> ExecResult:
-        """Runs a program in a VM of its own: a list of arguments, or one line for `/bin/sh -c`.
+    def exec(self, image: str | None, command: Command, **how: Unpack[FreshVmOptions]) -> ExecResult:
+        """Runs a program in a VM of its own, which is gone afterwards.
 
-        The VM is gone afterwards. `timeout`: seconds until all that it started is killed; 30 when absent, at most an
-        hour. `output_limit_bytes`: kept of each stream; 10 MiB when absent. `start_timeout`: seconds to wait for a VM;
-        60 when absent.
+        `command`: a list of arguments, or one line for `/bin/sh -c`. `image`: None with `template`.
         """
-        how = surroundings(stdin, env, cwd, user, timeout, output_limit_bytes)
-        where = _vm(image, template, memory_mib, vcpus, start_timeout)
-        return run(self._http, "/v1/exec", {**where, **program(command), **how}, on_stdout, on_stderr)
+        return run(self._http, "/v1/exec", {**_vm(image, how), **program(command)}, how)
 
     def run_code(
-        self,
-        language: str,
-        source: str,
-        *,
-        image: str | None = None,
-        template: str | None = None,
-        stdin: bytes | str | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        user: str | None = None,
-        timeout: float | None = None,
-        output_limit_bytes: int | None = None,
-        memory_mib: int | None = None,
-        vcpus: int | None = None,
-        start_timeout: float | None = None,
-        on_stdout: OnOutput | None = None,
-        on_stderr: OnOutput | None = None,
+        self, language: str, source: str, *, image: str | None = None, **how: Unpack[FreshVmOptions]
     ) -> ExecResult:
-        """Runs code in the interpreter that already runs in a VM of its own. The image is named like the language when
-        neither it nor a template is named."""
-        how = surroundings(stdin, env, cwd, user, timeout, output_limit_bytes)
-        image = language if image is None and template is None else image
-        where = _vm(image, template, memory_mib, vcpus, start_timeout)
-        return run(self._http, "/v1/exec", {**where, **code(language, source), **how}, on_stdout, on_stderr)
+        """Runs code in the interpreter that already runs in a VM of its own.
+
+        The image is named like the language when neither it nor a template is named.
+        """
+        image = language if image is None and "template" not in how else image
+        return run(self._http, "/v1/exec", {**_vm(image, how), **code(language, source)}, how)
 
     def ready(self) -> dict[str, Any]:
         """Whether it can run programs, and with which engine and memory mode. Raises `ThawError` when it can't."""
@@ -103,17 +65,11 @@ class Thaw:
         return answer
 
 
-def _vm(
-    image: str | None,
-    template: str | None,
-    memory_mib: int | None,
-    vcpus: int | None,
-    start_timeout: float | None,
-) -> Json:
+def _vm(image: str | None, how: FreshVmOptions) -> Json:
     return given(
         image=image,
-        template=template,
-        memory_mib=memory_mib,
-        vcpus=vcpus,
-        start_timeout_ms=milliseconds(start_timeout),
+        template=how.get("template"),
+        memory_mib=how.get("memory_mib"),
+        vcpus=how.get("vcpus"),
+        start_timeout_ms=milliseconds(how.get("start_timeout")),
     )

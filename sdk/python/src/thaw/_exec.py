@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from ._errors import ThawConnectionError
 from ._http import Http, Json, given
@@ -14,6 +14,44 @@ from ._records import read
 OnOutput = Callable[[bytes], None]
 #: A program and its arguments, or one line for `/bin/sh -c`.
 Command = str | Sequence[str]
+
+
+class Surroundings(TypedDict, total=False):
+    """Where and for how long a program runs."""
+
+    env: Mapping[str, str]
+    """Added to the image's environment; these win."""
+    cwd: str
+    """The working directory; the image's when absent, else `/`."""
+    user: str
+    """`name`, `uid`, `name:group` or `uid:gid`; the image's when absent, else root."""
+    timeout: float
+    """Seconds until all that it started is killed, at most an hour."""
+
+
+class RunOptions(Surroundings, total=False):
+    """How a program is run to its end. `timeout` is 30 when absent."""
+
+    stdin: bytes | str
+    output_limit_bytes: int
+    """Kept of each stream; the rest is thrown away, and the result says so. 10 MiB when absent."""
+    on_stdout: OnOutput
+    """Hears each piece of standard output as it comes."""
+    on_stderr: OnOutput
+    """Hears each piece of standard error as it comes."""
+
+
+class FreshVmOptions(RunOptions, total=False):
+    """How a program is run in a VM of its own."""
+
+    template: str
+    """A template's id, in place of an image."""
+    memory_mib: int
+    """The VM's memory; 256 when absent."""
+    vcpus: int
+    """The VM's CPUs; 1 when absent."""
+    start_timeout: float
+    """Seconds to wait for the VM, its image and template included; 60 when absent."""
 
 
 @dataclass(frozen=True)
@@ -83,24 +121,14 @@ def code(language: str, source: str) -> Json:
     return {"language": language, "code": source}
 
 
-def surroundings(
-    stdin: bytes | str | None,
-    env: Mapping[str, str] | None,
-    cwd: str | None,
-    user: str | None,
-    timeout: float | None,
-    output_limit_bytes: int | None,
-) -> Json:
-    """The fields of a request that say how to run it."""
-    encoded = base64.b64encode(stdin).decode() if isinstance(stdin, bytes) else None
+def surroundings(how: Surroundings) -> Json:
+    """The fields of a request that say where and for how long it runs."""
+    env = how.get("env")
     return given(
-        stdin=stdin if isinstance(stdin, str) else None,
-        stdin_base64=encoded,
-        env=dict(env) if env is not None else None,
-        cwd=cwd,
-        user=user,
-        timeout_ms=milliseconds(timeout),
-        output_limit_bytes=output_limit_bytes,
+        env=None if env is None else dict(env),
+        cwd=how.get("cwd"),
+        user=how.get("user"),
+        timeout_ms=milliseconds(how.get("timeout")),
     )
 
 
@@ -109,11 +137,12 @@ def milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
-def run(http: Http, path: str, body: Json, on_stdout: OnOutput | None, on_stderr: OnOutput | None) -> ExecResult:
+def run(http: Http, path: str, body: Json, how: RunOptions) -> ExecResult:
     """Runs a program. An exception out of a callback hangs up, which ends the program."""
     outputs = {"stdout": bytearray(), "stderr": bytearray()}
-    callbacks = {"stdout": on_stdout, "stderr": on_stderr}
-    with http.events("POST", path, json={**body, "encoding": "base64"}) as events:
+    callbacks = {"stdout": how.get("on_stdout"), "stderr": how.get("on_stderr")}
+    body = {**body, **surroundings(how), **_input_and_output(how)}
+    with http.events("POST", path, json=body) as events:
         for event in events:
             if event.name == "exit":
                 return _result(event.data, **outputs)
@@ -123,6 +152,16 @@ def run(http: Http, path: str, body: Json, on_stdout: OnOutput | None, on_stderr
                 if (callback := callbacks[event.name]) is not None:
                     callback(piece)
     raise ThawConnectionError("the server hung up before the program had ended", "it has ended the program, too")
+
+
+def _input_and_output(how: RunOptions) -> Json:
+    stdin = how.get("stdin")
+    return given(
+        stdin=stdin if isinstance(stdin, str) else None,
+        stdin_base64=base64.b64encode(stdin).decode() if isinstance(stdin, bytes) else None,
+        output_limit_bytes=how.get("output_limit_bytes"),
+        encoding="base64",
+    )
 
 
 def _decoded(chunk: Json) -> bytes:

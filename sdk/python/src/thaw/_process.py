@@ -15,7 +15,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from ._errors import ThawConnectionError, error_of
-from ._exec import Command, program, surroundings
 from ._http import Http, Json, given
 
 _CHANNELS: dict[int, Literal["stdout", "stderr"]] = {1: "stdout", 2: "stderr"}
@@ -152,20 +151,8 @@ class Terminal(_Socket):
         return self._exit
 
 
-def spawn(
-    http: Http,
-    vm_path: str,
-    command: Command,
-    *,
-    stdin: bool,
-    tty: tuple[int, int] | None,
-    env: dict[str, str] | None,
-    cwd: str | None,
-    user: str | None,
-    timeout: float | None,
-) -> Process:
+def spawn(http: Http, vm_path: str, how: Json, *, stdin: bool, tty: tuple[int, int] | None) -> Process:
     """Starts a program. See `Vm.spawn`."""
-    how = {**program(command), **surroundings(None, env, cwd, user, timeout, None)}
     size = None if tty is None else {"cols": tty[0], "rows": tty[1]}
     return Process(http, f"{vm_path}/exec/ws", given(exec=how, stdin=stdin, tty=size))
 

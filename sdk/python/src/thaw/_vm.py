@@ -8,11 +8,11 @@ import signal as signals
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from . import _process
 from ._errors import ThawConnectionError
-from ._exec import Command, ExecResult, OnOutput, code, milliseconds, program, run, surroundings
+from ._exec import Command, ExecResult, RunOptions, Surroundings, code, milliseconds, program, run, surroundings
 from ._files import Files
 from ._http import Http, OnProgress, given, segment
 from ._process import Output, Process, Terminal
@@ -48,44 +48,13 @@ class Vm:
         """Its id, which stays the same."""
         return self.info.id
 
-    def exec(
-        self,
-        command: Command,
-        *,
-        stdin: bytes | str | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        user: str | None = None,
-        timeout: float | None = None,
-        output_limit_bytes: int | None = None,
-        on_stdout: OnOutput | None = None,
-        on_stderr: OnOutput | None = None,
-    ) -> ExecResult:
-        """Runs a program to its end: a list of arguments, or one line for `/bin/sh -c`.
+    def exec(self, command: Command, **how: Unpack[RunOptions]) -> ExecResult:
+        """Runs a program to its end: a list of arguments, or one line for `/bin/sh -c`."""
+        return run(self._http, f"{self._path}/exec", program(command), how)
 
-        `timeout`: seconds until all that it started is killed; 30 when absent, at most an hour.
-        `output_limit_bytes`: kept of each stream; 10 MiB when absent.
-        """
-        how = surroundings(stdin, env, cwd, user, timeout, output_limit_bytes)
-        return run(self._http, f"{self._path}/exec", {**program(command), **how}, on_stdout, on_stderr)
-
-    def run_code(
-        self,
-        language: str,
-        source: str,
-        *,
-        stdin: bytes | str | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        user: str | None = None,
-        timeout: float | None = None,
-        output_limit_bytes: int | None = None,
-        on_stdout: OnOutput | None = None,
-        on_stderr: OnOutput | None = None,
-    ) -> ExecResult:
+    def run_code(self, language: str, source: str, **how: Unpack[RunOptions]) -> ExecResult:
         """Runs code in a fork of the interpreter that waits in the VM, so each run starts from the same state."""
-        how = surroundings(stdin, env, cwd, user, timeout, output_limit_bytes)
-        return run(self._http, f"{self._path}/exec", {**code(language, source), **how}, on_stdout, on_stderr)
+        return run(self._http, f"{self._path}/exec", code(language, source), how)
 
     def spawn(
         self,
@@ -93,26 +62,13 @@ class Vm:
         *,
         stdin: bool = True,
         tty: tuple[int, int] | None = None,
-        env: dict[str, str] | None = None,
-        cwd: str | None = None,
-        user: str | None = None,
-        timeout: float | None = None,
+        **how: Unpack[Surroundings],
     ) -> Process:
         """Starts a program that is talked to while it runs; it ends when the `Process` is closed.
 
-        `tty`: run it on a terminal of so many columns and rows.
+        `tty`: run it on a terminal of so many columns and rows. Without `timeout` it runs until it ends.
         """
-        return _process.spawn(
-            self._http,
-            self._path,
-            command,
-            stdin=stdin,
-            tty=tty,
-            env=env,
-            cwd=cwd,
-            user=user,
-            timeout=timeout,
-        )
+        return _process.spawn(self._http, self._path, {**program(command), **surroundings(how)}, stdin=stdin, tty=tty)
 
     def terminal(
         self,
@@ -128,18 +84,10 @@ class Vm:
         how = given(cols=cols, rows=rows, command=command, cwd=cwd, user=user, term=term)
         return _process.terminal(self._http, self._path, how)
 
-    def start_exec(
-        self,
-        command: Command,
-        *,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        user: str | None = None,
-        timeout: float | None = None,
-    ) -> BackgroundExec:
-        """Starts a program that outlives its caller. Without `timeout` (seconds) it runs until it ends."""
-        how = {**program(command), **surroundings(None, env, cwd, user, timeout, None)}
-        answer = self._http.json("POST", f"{self._path}/execs", json=how)
+    def start_exec(self, command: Command, **how: Unpack[Surroundings]) -> BackgroundExec:
+        """Starts a program that outlives its caller. Without `timeout` it runs until it ends."""
+        body = {**program(command), **surroundings(how)}
+        answer = self._http.json("POST", f"{self._path}/execs", json=body)
         return BackgroundExec(self._http, self._path, read(BackgroundInfo, answer))
 
     def execs(self) -> list[BackgroundExec]:

@@ -1,6 +1,6 @@
 import pytest
 
-from thaw import Thaw, ThawError
+from thaw import RunOptions, Thaw, ThawError
 
 
 def test_code_runs_in_a_fresh_vm(thaw: Thaw) -> None:
@@ -13,8 +13,9 @@ def test_code_runs_in_a_fresh_vm(thaw: Thaw) -> None:
 def test_a_program_has_its_surroundings_and_its_output_comes_as_it_is_written(thaw: Thaw) -> None:
     pieces = list[bytes]()
     line = "cat; pwd; echo $WHO; id -un"
-    how = {"stdin": b"\xff\x00in", "env": {"WHO": "me"}, "cwd": "/tmp", "user": "nobody"}
-    done = thaw.exec("python", line, on_stdout=pieces.append, **how)  # type: ignore[arg-type]
+    how: RunOptions = {"stdin": b"\xff\x00in", "env": {"WHO": "me"}, "cwd": "/tmp", "user": "nobody"}
+    how["on_stdout"] = pieces.append
+    done = thaw.exec("python", line, **how)
     assert done.ok
     assert done.stdout_bytes == b"\xff\x00in/tmp\nme\nnobody\n"
     assert b"".join(pieces) == done.stdout_bytes
