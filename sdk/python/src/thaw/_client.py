@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Unpack
 
-from ._exec import Command, ExecResult, FreshVmOptions, code, milliseconds, program, run
+from ._exec import Command, ExecResult, FreshVmOptions, check, code, milliseconds, program, run
 from ._functions import Functions
 from ._http import Http, Json, given
 from ._node import Images, Keys, Pools, Templates
@@ -47,6 +47,7 @@ class Thaw:
 
         `command`: a list of arguments, or one line for `/bin/sh -c`. `image`: None with `template`.
         """
+        check(how, FreshVmOptions)
         return run(self._http, "/v1/exec", {**_vm(image, how), **program(command)}, how)
 
     def run_code(
@@ -56,6 +57,7 @@ class Thaw:
 
         The image is named like the language when neither it nor a template is named.
         """
+        check(how, FreshVmOptions)
         image = language if image is None and "template" not in how else image
         return run(self._http, "/v1/exec", {**_vm(image, how), **code(language, source)}, how)
 

@@ -111,6 +111,16 @@ class ExecResult:
         return self.exit_code == 0 and not self.timed_out
 
 
+def check(how: Mapping[str, Any], kind: type[Surroundings]) -> None:
+    """Refuses options that there are none of, as Python does with arguments.
+
+    Raises `TypeError`.
+    """
+    unknown = sorted(set(how) - kind.__optional_keys__)
+    if unknown:
+        raise TypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(sorted(kind.__optional_keys__))}")
+
+
 def program(command: Command) -> Json:
     """The fields of a request that say what to run."""
     return {"command": command} if isinstance(command, str) else {"argv": list(command)}

@@ -50,10 +50,12 @@ class Vm:
 
     def exec(self, command: Command, **how: Unpack[RunOptions]) -> ExecResult:
         """Runs a program to its end: a list of arguments, or one line for `/bin/sh -c`."""
+        check(how, RunOptions)
         return run(self._http, f"{self._path}/exec", program(command), how)
 
     def run_code(self, language: str, source: str, **how: Unpack[RunOptions]) -> ExecResult:
         """Runs code in a fork of the interpreter that waits in the VM, so each run starts from the same state."""
+        check(how, RunOptions)
         return run(self._http, f"{self._path}/exec", code(language, source), how)
 
     def spawn(
@@ -68,6 +70,7 @@ class Vm:
 
         `tty`: run it on a terminal of so many columns and rows. Without `timeout` it runs until it ends.
         """
+        check(how, Surroundings)
         return _process.spawn(self._http, self._path, {**program(command), **surroundings(how)}, stdin=stdin, tty=tty)
 
     def terminal(
@@ -86,6 +89,7 @@ class Vm:
 
     def start_exec(self, command: Command, **how: Unpack[Surroundings]) -> BackgroundExec:
         """Starts a program that outlives its caller. Without `timeout` it runs until it ends."""
+        check(how, Surroundings)
         body = {**program(command), **surroundings(how)}
         answer = self._http.json("POST", f"{self._path}/execs", json=body)
         return BackgroundExec(self._http, self._path, read(BackgroundInfo, answer))
