@@ -60,3 +60,16 @@ test("Markdown is shown, and HTML in it is text", async ({ page, vm, api }) => {
   await page.keyboard.press("Escape");
   await expect(dialog).toBeHidden();
 });
+
+test("a file that is dropped on the list is uploaded", async ({ page, vm }) => {
+  await page.goto(`/dashboard/vms/${vm.id}/files`);
+  await expect(page.getByRole("row", { name: /\.bashrc/ })).toBeVisible();
+  const dataTransfer = await page.evaluateHandle(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(["dropped"], "dropped.txt"));
+    return data;
+  });
+  await page.getByRole("table").dispatchEvent("drop", { dataTransfer });
+  await page.getByRole("button", { name: "dropped.txt", exact: true }).click();
+  await expect(page.getByRole("dialog")).toContainText("dropped");
+});
