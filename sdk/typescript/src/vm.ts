@@ -2,6 +2,7 @@
 
 import { BackgroundExec } from "./background.js";
 import { collected, textOf } from "./bytes.js";
+import { ThawError } from "./errors.js";
 import {
   type Command,
   type ExecOptions,
@@ -196,8 +197,12 @@ export class Vm implements AsyncDisposable {
     await this.#api.json("delete", "/v1/vms/{id}", { path: { id: this.id }, signal });
   }
 
-  /** Deletes it. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.delete();
+  /** Deletes it. One that is gone already is no error. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.delete();
+    } catch (error) {
+      if (!(error instanceof ThawError && error.code === "vm_not_found")) throw error;
+    }
   }
 }

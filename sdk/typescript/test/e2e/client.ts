@@ -4,6 +4,11 @@ import { Thaw } from "../../src/index.js";
 
 export const thaw = new Thaw({ server: process.env.THAW_URL });
 
+/** What shows who asks, for requests beside the client. */
+export const headers: Record<string, string> = process.env.THAW_API_KEY
+  ? { authorization: `Bearer ${process.env.THAW_API_KEY}` }
+  : {};
+
 /** A name that no other run uses. */
 export function fresh(prefix: string): string {
   return `${prefix}-${randomUUID().slice(0, 8)}`;

@@ -59,7 +59,10 @@ describe("a program in a fresh VM", () => {
       bytes += piece.length;
       await Promise.resolve();
     };
-    const done = await thaw.exec("python", ["head", "-c", "3000000", "/dev/zero"], { collect: false, onStdout });
+    const done = await thaw.exec("python", ["head", "-c", "3000000", "/dev/zero"], {
+      collect: false,
+      onStdout,
+    });
     expect([bytes, done.stdoutBytes.length, done.stdoutTruncated]).toEqual([3_000_000, 0, false]);
   });
 });
@@ -85,7 +88,10 @@ describe("what goes wrong", () => {
     const nowhere = new Thaw({ server: "http://127.0.0.1:1" });
     const error: unknown = await nowhere.vms.get("box").catch((each: unknown) => each);
     expect(error).toBeInstanceOf(ThawConnectionError);
-    expect(error).toMatchObject({ code: "connection_failed", hint: expect.stringContaining("thaw serve") as string });
+    expect(error).toMatchObject({
+      code: "connection_failed",
+      hint: expect.stringContaining("thaw serve") as string,
+    });
     expect((error as Error).message).toContain("http://127.0.0.1:1");
   });
 
