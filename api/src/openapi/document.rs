@@ -42,7 +42,9 @@ use crate::{
         health::healthz, health::readyz, health::metrics,
     ),
     components(schemas(types::ErrorCode, types::ExecExit, types::OutputChunk, types::ExecSocketStart, types::SocketControl, types::SocketEnd, types::TunnelMessage, types::ProgressEvent,
-        types::LifecycleEvent, types::MissedEvents, types::MissedOutput)),
+        types::LifecycleEvent, types::MissedEvents, types::MissedOutput,
+        // Words of queries, which are not found by themselves.
+        types::UploadKind, types::InvokeMode)),
     tags(
         (name = "exec", description = "Run a program in a fresh VM"),
         (name = "images", description = "Root file systems"),
@@ -61,5 +63,22 @@ struct Document;
 
 /// The description of the interface.
 pub fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    let mut document = Document::openapi();
+    // By itself an operation is called like its function, and there are many called `list`.
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let tag = operation.tags.iter().flatten().next();
+            if let (Some(tag), Some(id)) = (tag, &operation.operation_id) {
+                operation.operation_id = Some(format!("{tag}_{id}"));
+            }
+        }
+    }
+    document
 }

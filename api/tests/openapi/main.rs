@@ -68,3 +68,36 @@ fn parameters_of_a_path_are_in_it_and_no_others() {
         }
     }
 }
+
+#[test]
+fn operations_have_names_of_their_own_and_what_is_named_is_described() {
+    let document = serde_json::to_value(thaw_api::document()).unwrap();
+    let methods = document["paths"].as_object().unwrap().values();
+    let operations = methods.flat_map(|methods| methods.as_object().unwrap().values());
+    let mut ids: Vec<_> = operations
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "{ids:?}");
+    for reference in references(&document) {
+        let path = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(path).is_some(), "{reference}");
+    }
+}
+
+/// Where a document leads to, in itself.
+fn references(value: &serde_json::Value) -> Vec<&str> {
+    match value {
+        serde_json::Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| match value.as_str() {
+                Some(reference) if name == "$ref" => vec![reference],
+                _ => references(value),
+            })
+            .collect(),
+        serde_json::Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -44,6 +44,7 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/v1/vms/{id}/execs/{exec}/output",
+    operation_id = "exec_output",
     tag = "inside",
     params(
         ("id" = String, Path, description = "The VM's id or name"),

@@ -53,6 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedExec {
 #[utoipa::path(
     post,
     path = "/v1/vms/{id}/execs",
+    operation_id = "start_exec",
     tag = "inside",
     params(("id" = String, Path, description = "The VM's id or name")),
     request_body = VmExecRequest,
@@ -95,6 +96,7 @@ pub(crate) async fn start(
 #[utoipa::path(
     get,
     path = "/v1/vms/{id}/execs",
+    operation_id = "list_execs",
     tag = "inside",
     params(("id" = String, Path, description = "The VM's id or name")),
     responses(
@@ -119,6 +121,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get,
     path = "/v1/vms/{id}/execs/{exec}",
+    operation_id = "find_exec",
     tag = "inside",
     params(
         ("id" = String, Path, description = "The VM's id or name"),
@@ -144,6 +147,7 @@ pub(crate) async fn find(
 #[utoipa::path(
     post,
     path = "/v1/vms/{id}/execs/{exec}/signal",
+    operation_id = "signal_exec",
     tag = "inside",
     params(
         ("id" = String, Path, description = "The VM's id or name"),
@@ -179,6 +183,7 @@ pub(crate) async fn signal(
 #[utoipa::path(
     delete,
     path = "/v1/vms/{id}/execs/{exec}",
+    operation_id = "remove_exec",
     tag = "inside",
     params(
         ("id" = String, Path, description = "The VM's id or name"),

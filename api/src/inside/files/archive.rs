@@ -29,6 +29,7 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/v1/vms/{id}/files/archive",
+    operation_id = "pack_folder",
     tag = "inside",
     params(
         ("id" = String, Path, description = "The VM's id or name"),
@@ -80,6 +81,7 @@ fn disposition(name: &str) -> HeaderValue {
 #[utoipa::path(
     put,
     path = "/v1/vms/{id}/files/archive",
+    operation_id = "unpack_folder",
     tag = "inside",
     params(
         ("id" = String, Path, description = "The VM's id or name"),

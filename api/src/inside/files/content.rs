@@ -30,6 +30,7 @@ use crate::{
 #[utoipa::path(
     get,
     path = "/v1/vms/{id}/files/content",
+    operation_id = "read_file",
     tag = "inside",
     params(
         ("id" = String, Path, description = "The VM's id or name"),
@@ -112,6 +113,7 @@ pub(crate) async fn read(
 #[utoipa::path(
     put,
     path = "/v1/vms/{id}/files/content",
+    operation_id = "write_file",
     tag = "inside",
     params(
         ("id" = String, Path, description = "The VM's id or name"),

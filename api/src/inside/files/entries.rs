@@ -31,6 +31,7 @@ const MAX_PAGE_BYTES: usize = 64 << 20;
 #[utoipa::path(
     get,
     path = "/v1/vms/{id}/files",
+    operation_id = "list_files",
     tag = "inside",
     params(
         ("id" = String, Path, description = "The VM's id or name"),
@@ -167,6 +168,7 @@ pub(crate) async fn move_file(
 #[utoipa::path(
     delete,
     path = "/v1/vms/{id}/files",
+    operation_id = "remove_file",
     tag = "inside",
     params(
         ("id" = String, Path, description = "The VM's id or name"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_type_hints
 
 from ._errors import ThawConnectionError
 from ._http import Http, Json, given
@@ -112,13 +112,11 @@ class ExecResult:
 
 
 def check(how: Mapping[str, Any], kind: type[Surroundings]) -> None:
-    """Refuses options that there are none of, as Python does with arguments.
-
-    Raises `TypeError`.
-    """
-    unknown = sorted(set(how) - kind.__optional_keys__)
+    """Refuses options that `kind` has not, with a `TypeError`, as Python does with arguments."""
+    known = get_type_hints(kind)
+    unknown = [name for name in how if name not in known]
     if unknown:
-        raise TypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(sorted(kind.__optional_keys__))}")
+        raise TypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
 
 
 def program(command: Command) -> Json:

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from . import _process
 from ._errors import ThawConnectionError
-from ._exec import Command, ExecResult, RunOptions, Surroundings, code, milliseconds, program, run, surroundings
+from ._exec import (
+    Command,
+    ExecResult,
+    RunOptions,
+    Surroundings,
+    check,
+    code,
+    milliseconds,
+    program,
+    run,
+    surroundings,
+)
 from ._files import Files
 from ._http import Http, OnProgress, given, segment
 from ._process import Output, Process, Terminal
