@@ -61,6 +61,26 @@ test("Markdown is shown, and HTML in it is text", async ({ page, vm, api }) => {
   await expect(dialog).toBeHidden();
 });
 
+test("what is shown of the files is in the address", async ({ page, vm, api }) => {
+  const put = await api.put(`/v1/vms/${vm.id}/files/content?path=/root/deep/read.md&parents=true`, {
+    data: "# Found again",
+    headers: { "Content-Type": "application/octet-stream" },
+  });
+  expect(put.status()).toBe(200);
+  // As BandSox's dashboard had it.
+  await page.goto(`/markdown_viewer?vm_id=${vm.id}&path=/root/deep/read.md`);
+  const title = page.getByRole("dialog").getByRole("heading", { name: "Found again" });
+  await expect(title).toBeVisible();
+  await page.reload();
+  await expect(title).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(title).toBeHidden();
+  await page.reload();
+  await expect(page.getByRole("row", { name: /read\.md/ })).toBeVisible();
+  await page.goBack();
+  await expect(title).toBeVisible();
+});
+
 test("a file that is dropped on the list is uploaded", async ({ page, vm }) => {
   await page.goto(`/dashboard/vms/${vm.id}/files`);
   await expect(page.getByRole("row", { name: /\.bashrc/ })).toBeVisible();

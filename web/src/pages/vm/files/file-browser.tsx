@@ -1,7 +1,9 @@
 import { useState } from "preact/hooks";
 import type { FileInfo } from "../../../api/types";
-import { crumbs, join, resolve } from "../../../lib/paths";
+import { addressOf } from "../../../lib/route";
+import { crumbs, join, parent, resolve } from "../../../lib/paths";
 import { useAction } from "../../../state/action";
+import { go, query } from "../../../state/location";
 import { useResource } from "../../../state/resource";
 import { Problem } from "../../../ui/problem";
 import { ResourceView } from "../../../ui/resource-view";
@@ -22,11 +24,27 @@ function inside(folder: string): string {
   return folder.endsWith("/") ? folder : `${folder}/`;
 }
 
+/** What is shown, as the address has it: a folder (`?path=/root/`), or a file in its folder (`?path=/root/a.md`). */
+function usePlace(id: string) {
+  const path = query.value.get("path") ?? "/root/";
+  const isFolder = path.endsWith("/");
+  const show = (path: string) => {
+    go(`${addressOf({ page: "vm", id, tab: "files" })}?path=${encodeURIComponent(path)}`);
+  };
+  return {
+    folder: isFolder ? resolve("/", path) : parent(resolve("/", path)),
+    viewed: isFolder ? null : resolve("/", path),
+    setFolder: (folder: string) => {
+      show(inside(folder));
+    },
+    setViewed: show,
+  };
+}
+
 /** Looks through a VM's folders. */
 export function FileBrowser({ id }: { id: string }) {
-  const [folder, setFolder] = useState("/root");
+  const { folder, viewed, setFolder, setViewed } = usePlace(id);
   const [question, setQuestion] = useState<FileQuestion | null>(null);
-  const [viewed, setViewed] = useState<string | null>(null);
   const listing = useResource((signal) => listFolder(id, inside(folder), MOST_ENTRIES, signal), [id, folder]);
   const uploads = useUploads(id, listing.reload);
   const following = useAction();
@@ -91,7 +109,7 @@ export function FileBrowser({ id }: { id: string }) {
           id={id}
           path={viewed}
           onClose={() => {
-            setViewed(null);
+            setFolder(folder);
           }}
         />
       )}
