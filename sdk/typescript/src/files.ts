@@ -1,7 +1,7 @@
 // Files of a VM.
 
 import { createReadStream, createWriteStream } from "node:fs";
-import { rename, rm, stat } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -61,14 +61,25 @@ export class Files {
   }
 
   /** Writes a file. One that is cut off, or whose stream throws, changes nothing. */
-  write(path: GuestPath, content: Bytes | ByteStream, options: WriteOptions = {}): Promise<FileInfo> {
-    return this.#write(path, content, undefined, options);
+  write(
+    path: GuestPath,
+    content: Bytes | ByteStream,
+    { mode, append, parents, signal }: WriteOptions = {},
+  ): Promise<FileInfo> {
+    const query = { path: named(path), mode, append, parents };
+    const data = typeof content === "string" ? bytesOf(content) : content;
+    const call = {
+      path: { id: this.#id },
+      query,
+      content: { type: "application/octet-stream", data },
+      signal,
+    };
+    return this.#api.json("put", "/v1/vms/{id}/files/content", call);
   }
 
   /** Copies a file of this machine into the VM. `mode` is not taken from it. */
-  async upload(localPath: string, path: GuestPath, options: WriteOptions = {}): Promise<FileInfo> {
-    const { size } = await stat(localPath);
-    return this.#write(path, createReadStream(localPath) as AsyncIterable<Buffer>, size, options);
+  upload(localPath: string, path: GuestPath, options: WriteOptions = {}): Promise<FileInfo> {
+    return this.write(path, contentOf(localPath), options);
   }
 
   /** Copies a file of the VM to this machine. What is there is replaced when all has come, and not before. */
@@ -155,19 +166,11 @@ export class Files {
     const call = { path: { id: this.#id }, query: { path: named(path), offset, length }, signal };
     return (await this.#api.raw("get", "/v1/vms/{id}/files/content", call)).body;
   }
+}
 
-  #write(
-    path: GuestPath,
-    data: Bytes | ByteStream,
-    lengthBytes: number | undefined,
-    { mode, append, parents, signal }: WriteOptions,
-  ): Promise<FileInfo> {
-    const query = { path: named(path), mode, append, parents };
-    const bytes = typeof data === "string" ? bytesOf(data) : data;
-    const content = { type: "application/octet-stream", data: bytes, lengthBytes };
-    const call = { path: { id: this.#id }, query, content, signal };
-    return this.#api.json("put", "/v1/vms/{id}/files/content", call);
-  }
+/** A file of this machine; it is opened when it is first read. */
+async function* contentOf(localPath: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(localPath) as AsyncIterable<Buffer>;
 }
 
 /** A path as the types want it: docs/openapi.json says text, the API takes any bytes but NUL, and a query carries both. */

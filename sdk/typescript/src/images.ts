@@ -14,8 +14,6 @@ export type AddImageOptions = Omit<Schemas["AddImageRequest"], "source"> & WorkO
 export interface UploadImageOptions extends WorkOptions {
   /** Its name; one is made of the digest when absent. */
   name?: string | undefined;
-  /** How many bytes are sent, where a stream's length is known. */
-  lengthBytes?: number | undefined;
 }
 
 /** Images. One is named by a name or its digest. */
@@ -50,9 +48,9 @@ export class Images {
   upload(
     kind: UploadKind,
     data: Uint8Array | ByteStream,
-    { name, lengthBytes, onProgress, signal }: UploadImageOptions = {},
+    { name, onProgress, signal }: UploadImageOptions = {},
   ): Promise<ImageInfo> {
-    const content = { type: "application/octet-stream", data, lengthBytes };
+    const content = { type: "application/octet-stream", data };
     return this.#api.work("post", "/v1/images", { query: { kind, name }, content, onProgress, signal });
   }
 

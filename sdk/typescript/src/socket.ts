@@ -8,7 +8,7 @@
 import { WebSocket } from "ws";
 
 import { type Bytes, bytesOf } from "./bytes.js";
-import { brokenOff, described, notReached, ThawError } from "./errors.js";
+import { brokenOff, described, notReached, ThawConnectionError } from "./errors.js";
 import { type Api, failure } from "./http/api.js";
 import { fromWire, toWire } from "./http/names.js";
 import { Inbox } from "./inbox.js";
@@ -30,14 +30,17 @@ export class ProgramSocket {
   readonly #closed: Promise<void>;
   readonly #silence: NodeJS.Timeout;
   #exit: ExecExit | undefined;
-  #leaving = false;
 
   private constructor(server: string, socket: WebSocket, signal: AbortSignal | undefined) {
     this.#server = server;
     this.#socket = socket;
     this.#inbox = new Inbox((full) => {
-      if (full) socket.pause();
-      else socket.resume();
+      if (full) {
+        socket.pause();
+        return;
+      }
+      this.#silence.refresh();
+      socket.resume();
     });
     this.#silence = setTimeout(() => {
       if (socket.isPaused) this.#silence.refresh();
@@ -57,11 +60,7 @@ export class ProgramSocket {
       socket.once("close", () => {
         clearTimeout(this.#silence);
         signal?.removeEventListener("abort", leave);
-        this.#inbox.fail(
-          this.#leaving
-            ? new ThawError("connection_failed", "the program was left, which has ended it")
-            : brokenOff(server, "that has ended the program"),
-        );
+        this.#inbox.fail(brokenOff(server, "that has ended the program"));
         resolve();
       });
     });
@@ -146,9 +145,8 @@ export class ProgramSocket {
 
   /** Leaves, and waits until the connection is closed. */
   async close(): Promise<void> {
-    this.#leaving = true;
     // What still comes is read, and thrown away, so that the close is seen.
-    this.#inbox.finish();
+    this.#inbox.fail(new ThawConnectionError("the program was left, which has ended it"));
     this.#inbox.clear();
     this.#socket.close();
     const late = setTimeout(() => {

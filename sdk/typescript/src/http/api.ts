@@ -17,7 +17,7 @@ export type Call<M extends Method, R extends Route<M>> = CallOptions & {
   query?: Query<M, R>;
   body?: Body<M, R>;
   /** A body that is not JSON, and its media type. */
-  content?: { type: string | undefined; data: Uint8Array | ByteStream; lengthBytes?: number };
+  content?: { type: string | undefined; data: Uint8Array | ByteStream };
   headers?: Readonly<Record<string, string>>;
 } & (R extends `${string}{${string}` ? { path: PathParameters<R> } : { path?: undefined });
 
@@ -85,8 +85,8 @@ export class Api {
     if (call.content !== undefined) {
       body = call.content.data;
       if (call.content.type !== undefined) headers["content-type"] = call.content.type;
-      const length = body instanceof Uint8Array ? body.length : call.content.lengthBytes;
-      if (length !== undefined) headers["content-length"] = String(length);
+      // A stream is sent in chunks: what it turns out to be is what it is.
+      if (body instanceof Uint8Array) headers["content-length"] = String(body.length);
     } else if (call.body !== undefined) {
       body = bytesOf(JSON.stringify(toWire(call.body)));
       headers["content-type"] = "application/json";

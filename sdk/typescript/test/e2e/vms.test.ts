@@ -171,6 +171,23 @@ describe("files", () => {
   });
 });
 
+test("a stream that is refused while it is sent is told why", async () => {
+  async function* large(): AsyncGenerator<Uint8Array> {
+    for (let mebibytes = 0; mebibytes < 64; mebibytes += 1)
+      yield await Promise.resolve(new Uint8Array(1 << 20));
+  }
+  await expect(vm.files.write("/proc/none/file", large())).rejects.toMatchObject({ name: "ThawError" });
+  await expect(vm.files.write("/etc", large())).rejects.toMatchObject({ code: "is_a_directory" });
+  const gone = await thaw.vms.create({ image: "python" });
+  await gone.delete();
+  await expect(gone.files.write("/x", large())).rejects.toMatchObject({ code: "vm_not_found" });
+});
+
+test("a file of this machine that is not there is its own error", async () => {
+  await expect(vm.files.upload("/no/such/file", "/srv/none")).rejects.toMatchObject({ code: "ENOENT" });
+  await expect(vm.files.stat("/srv/none")).rejects.toMatchObject({ code: "file_not_found" });
+});
+
 describe("programs that are talked to", () => {
   test("input and output go on together, and the exit code is told", async () => {
     const process = await vm.spawn("cat; echo end >&2; exit 7");
@@ -193,6 +210,17 @@ describe("programs that are talked to", () => {
     await written;
     expect(bytes).toBe(sent.length);
     expect(process.exit?.exitCode).toBe(0);
+  });
+
+  test("a program whose output is not read is held up, and nobody else is", async () => {
+    await using process = await vm.spawn("echo $$; exec cat /dev/zero");
+    const pid = (await until(stdout(process), "\n")).split("\n")[0] ?? "";
+    const held = `
+      wrote() { grep wchar "/proc/${pid}/io"; }
+      before=; while now=$(wrote); [ "$now" != "$before" ]; do before=$now; sleep 0.5; done; echo "$now"`;
+    const { stdout: wchar, timedOut } = await vm.exec(held, { timeoutMs: 20_000 });
+    expect(timedOut).toBe(false);
+    expect(Number(wchar.split(" ")[1])).toBeLessThan(64 << 20);
   });
 
   test("a signal by name ends it", async () => {
