@@ -89,17 +89,31 @@ describe("a VM that stays", () => {
     expect((await vm.exec("cat /root/state")).stdout).toBe("kept\n");
   });
 
-  test("with onProgress its template is made first; at the end of its block it is gone", async () => {
+  test("with onProgress its template is made first, and told; at the end of its block it is gone", async () => {
+    // A shape of its own, whatever other runs have left.
+    const shape = { image: "python", memoryMib: 160 + 2 * Math.floor(Math.random() * 40) };
     const reports: Progress[] = [];
     let id: string;
     {
       await using short = await thaw.vms.create({
-        image: "python",
+        ...shape,
         onProgress: (report) => void reports.push(report),
       });
+      expect(short.info.memoryMib).toBe(shape.memoryMib);
       id = short.id;
+      // Nothing of it is to be kept warm once it is gone.
+      await thaw.pools.set({ template: short.info.template, min: 0, max: 0 });
     }
     await expect(thaw.vms.get(id)).rejects.toMatchObject({ code: "vm_not_found", status: 404 });
+    const { id: template } = await thaw.templates.ensure(shape.image, { memoryMib: shape.memoryMib });
+    // Clones end a moment after their VM is gone or their pool is set; nobody tells of it but the refusal itself.
+    let code: unknown;
+    do code = await thaw.templates.delete(template).catch((error: unknown) => (error as ThawError).code);
+    while (code === "template_in_use");
+    expect(code).toBeUndefined();
+    await expect(thaw.templates.get(template)).rejects.toMatchObject({ code: "template_not_found" });
+    expect(reports.length).toBeGreaterThan(0);
+    expect(reports[0]?.message).toEqual(expect.any(String));
   });
 
   test("an unknown image is told with a hint", async () => {
