@@ -7,7 +7,7 @@ AGENT := target/agent/$(TARGET)/agent/thaw-agent
 SHIM := target/release/libthaw_lazymem_shim.so
 THAW := target/release/thaw
 DASHBOARD := web/dist/index.html
-NPM := npm --prefix web --silent
+NODE_PACKAGES := web/node_modules/.package-lock.json sdk/typescript/node_modules/.package-lock.json
 PYTHON := $(CURDIR)/target/test-clients/sdk-python/bin
 
 export THAW_AGENT_BIN := $(CURDIR)/$(AGENT)
@@ -40,10 +40,10 @@ web: ## Build the dashboard, where there is Node 20.19 or newer with npm: web/di
 
 $(DASHBOARD): web/node_modules/.package-lock.json docs/openapi.json \
 		$(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/e2e -prune -o -type f -print)
-	@$(NPM) run build
+	@npm --prefix web --silent run build
 
-web/node_modules/.package-lock.json: web/package-lock.json
-	@$(NPM) ci --no-audit --no-fund
+%/node_modules/.package-lock.json: %/package-lock.json
+	@npm --prefix $* --silent ci --no-audit --no-fund
 	@touch $@
 
 build: agent shim web ## Build thaw in release mode: target/release/thaw
@@ -52,15 +52,17 @@ build: agent shim web ## Build thaw in release mode: target/release/thaw
 demo: setup build ## Show it: a command and a code run, each in a fresh VM from a warm snapshot.
 	@deploy/demo
 
-test: setup-test agent shim web ## Run all tests, real VMs and a real browser included.
-	@$(NPM) test
+test: setup-test agent shim web $(NODE_PACKAGES) ## Run all tests, real VMs and a real browser included.
+	@npm --prefix web --silent test
+	@npm --prefix sdk/typescript --silent test
 	@cd sdk/python && $(PYTHON)/pytest --quiet
 	@command -v cargo-nextest >/dev/null || cargo install --quiet --locked cargo-nextest
 	cargo nextest run --workspace --locked
 	@test -e /dev/vhost-vsock || echo "not exercised: vhost-vsock, which this kernel does not offer (/dev/vhost-vsock)"
 
-lint: web/node_modules/.package-lock.json ## fmt, clippy, doc and dependency checks, warnings denied.
-	@$(NPM) run check
+lint: $(NODE_PACKAGES) ## fmt, clippy, doc and dependency checks, warnings denied.
+	@npm --prefix web --silent run check
+	@npm --prefix sdk/typescript --silent run check
 	@deploy/test-clients
 	@cd sdk/python && $(PYTHON)/ruff format --check --quiet . && $(PYTHON)/ruff check --quiet . && $(PYTHON)/mypy --no-error-summary
 	cargo fmt --all --check

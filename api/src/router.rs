@@ -192,7 +192,10 @@ pub(crate) fn router(app: App) -> Router {
             app.clone(),
             observe::observe,
         ))
-        .layer(middleware::from_fn(leftover::clear_away))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            leftover::clear_away,
+        ))
         .layer(axum::extract::DefaultBodyLimit::disable())
         .with_state(app)
 }

@@ -4,6 +4,7 @@ use std::{io, sync::Arc};
 
 use thaw_runner::{Runner, functions::Functions};
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     auth::Auth, config::ApiConfig, dashboard::Dashboard, gate::Gate, images::Spool,
@@ -31,6 +32,8 @@ pub(crate) struct Parts {
     /// Places for files as JSON that are larger than other JSON bodies may be, [`LARGE_BODIES`] at once: each takes a
     /// GiB of memory at the most. More wait, and their bodies are not read meanwhile.
     pub(crate) large_bodies: Semaphore,
+    /// Tasks that throw away what still comes of refused requests: at most one a connection, for seconds.
+    pub(crate) leftovers: TaskTracker,
 }
 
 impl App {
@@ -55,6 +58,7 @@ impl App {
             gate: Gate::new(config.allowed_hosts, config.allow_any_address),
             spool,
             large_bodies: Semaphore::new(LARGE_BODIES),
+            leftovers: TaskTracker::new(),
         })))
     }
 }

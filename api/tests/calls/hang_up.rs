@@ -74,3 +74,36 @@ async fn more_callers_than_may_wait_are_refused_with_the_time_to_come_back() {
         .faults(|faults| faults.restore_delay = Duration::ZERO);
     world.close().await;
 }
+
+/// Sends a request to where nothing is, with a body; returns the answer.
+async fn send_for_nothing(world: &World, more: &str, length: usize) -> String {
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    let head = format!(
+        "PUT /v1/vms/none/files/content?path=/x HTTP/1.1\r\nHost: {}\r\n{more}\
+         Content-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n",
+        world.address,
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    if !more.contains("Expect") {
+        // Like many clients it reads nothing before all is sent.
+        let piece = vec![0; 1 << 20];
+        for _ in 0..length / piece.len() {
+            stream.write_all(&piece).await.unwrap();
+        }
+    }
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_while_it_sends_much_reads_why() {
+    let world = World::new().await;
+    for more in ["", "Expect: 100-continue\r\n"] {
+        let answer = send_for_nothing(&world, more, 64 << 20).await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        assert!(answer.contains("vm_not_found"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    world.close().await;
+}

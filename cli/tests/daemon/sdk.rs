@@ -37,6 +37,32 @@ fn pythons_sdk_does_what_the_api_does() {
     run(&mut python(&daemon, "tests/e2e"));
 }
 
+/// Tests of the SDK for TypeScript.
+fn typescript(daemon: &Daemon) -> Command {
+    let mut command = Command::new("npm");
+    command
+        .args(["run", "--silent", "e2e"])
+        .current_dir(Path::new(ROOT).join("sdk/typescript"))
+        .env("THAW_URL", daemon.server())
+        .env_remove("THAW_API_KEY");
+    command
+}
+
+#[test]
+fn typescripts_sdk_does_what_the_api_does() {
+    let daemon = Daemon::with_python(&[]);
+    run(&mut typescript(&daemon));
+}
+
+#[test]
+fn typescripts_sdk_shows_its_key_everywhere() {
+    let daemon = Daemon::with_python(&[]);
+    let user = User::of(&daemon);
+    user.turns_it_on();
+    let key = user.key_for("sdk", "admin");
+    run(typescript(&daemon).env("THAW_API_KEY", key));
+}
+
 #[test]
 fn pythons_sdk_shows_its_key_everywhere() {
     let daemon = Daemon::with_python(&[]);

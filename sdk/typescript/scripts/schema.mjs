@@ -46,13 +46,8 @@ for (const item of Object.values(api.paths)) {
   for (const method of METHODS) {
     const operation = item[method];
     if (!operation) continue;
-    // Operations of different routes share ids such as `list`, which would give all of them the type of one.
-    delete operation.operationId;
     for (const parameter of operation.parameters ?? []) {
       if (parameter.in === "query") parameter.name = camel(parameter.name);
-      // Enumerations that the document names but does not hold.
-      const schema = parameter.schema?.$ref?.split("/").at(-1);
-      if (schema && !(schema in api.components.schemas)) parameter.schema = { type: "string" };
     }
   }
 }

@@ -69,6 +69,13 @@ def test_files_go_in_and_out(vm: Vm, tmp_path: Path) -> None:
     assert raised.value.code == "file_not_found"
 
 
+def test_an_upload_that_is_refused_while_it_is_sent_is_told_why(vm: Vm) -> None:
+    pieces = (bytes(1 << 20) for _ in range(64))
+    with pytest.raises(ThawError) as raised:
+        vm.files.write("/etc", pieces)
+    assert raised.value.code == "is_a_directory"
+
+
 def test_a_program_is_talked_to_while_it_runs(vm: Vm) -> None:
     with vm.spawn(["cat"]) as process:
         sent = os.urandom(1 << 20)
