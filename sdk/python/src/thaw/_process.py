@@ -46,15 +46,16 @@ class _Socket:
 
     def __init__(self, http: Http, path: str) -> None:
         self._stack = ExitStack()
-        how = connect(
-            http.websocket_url(path),
-            additional_headers=http.headers,
-            open_timeout=_CONNECT_SECONDS,
-            max_size=None,
-            compression=None,
-            proxy=None,
-        )
         try:
+            # It may connect right here, or when it is entered: that depends on the library's version.
+            how = connect(
+                http.websocket_url(path),
+                additional_headers=http.headers,
+                open_timeout=_CONNECT_SECONDS,
+                max_size=None,
+                compression=None,
+                proxy=None,
+            )
             self._socket: ClientConnection = self._stack.enter_context(how)
         except InvalidStatus as error:
             raise error_of(error.response.body, error.response.status_code) from error

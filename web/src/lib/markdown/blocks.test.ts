@@ -39,3 +39,10 @@ test("a long line of marks takes no long time", () => {
   );
   expect(performance.now() - begun).toBeLessThan(2000);
 });
+
+test("a long run of spaces in a heading or a table takes no long time", () => {
+  const begun = performance.now();
+  const spaces = " ".repeat(20_000);
+  parseMarkdown(`# a${spaces}x\n\na | b\n${spaces}x\n\n# b ${"#".repeat(20_000)}x`);
+  expect(performance.now() - begun).toBeLessThan(2000);
+});

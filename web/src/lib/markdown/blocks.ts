@@ -14,11 +14,27 @@ export type Block =
 const MOST_DEPTH = 8;
 
 const FENCE = /^ {0,3}(```+|~~~+)/;
-const HEADING = /^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$/;
+const HEADING = /^ {0,3}(#{1,6})\s(.*)$/;
 const RULE = /^ {0,3}([-*_])\s*(?:\1\s*){2,}$/;
 const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])\s+/;
 const QUOTE = /^ {0,3}> ?/;
-const TABLE_RULE = /^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
+const TABLE_RULE_CELL = /^:?-+:?$/;
+
+/** A heading's text without the marks that may close it. By hand: an expression would take its time with long lines. */
+function headingText(line: string): string {
+  const text = line.trim();
+  let end = text.length;
+  while (end > 0 && text[end - 1] === "#") end -= 1;
+  return text.slice(0, end).trimEnd();
+}
+
+/** Whether a line stands between a table's head and its rows. */
+function isTableRule(line: string): boolean {
+  const cells = line.split("|").map((cell) => cell.trim());
+  if (cells[0] === "") cells.shift();
+  if (cells.at(-1) === "") cells.pop();
+  return cells.length > 0 && cells.every((cell) => TABLE_RULE_CELL.test(cell));
+}
 
 class Lines {
   #at = 0;
@@ -64,13 +80,17 @@ function block(lines: Lines, line: string, depth: number): Block {
   const heading = HEADING.exec(line);
   if (heading) {
     lines.take();
-    return { kind: "heading", level: heading[1]?.length ?? 1, inside: parseInline(heading[2] ?? "") };
+    return {
+      kind: "heading",
+      level: heading[1]?.length ?? 1,
+      inside: parseInline(headingText(heading[2] ?? "")),
+    };
   }
   if (RULE.test(line)) {
     lines.take();
     return { kind: "rule" };
   }
-  if (line.includes("|") && TABLE_RULE.test(lines.peek(1) ?? "")) return table(lines);
+  if (line.includes("|") && isTableRule(lines.peek(1) ?? "")) return table(lines);
   if (depth < MOST_DEPTH && QUOTE.test(line)) {
     const inside = lines.while((each) => QUOTE.test(each)).map((each) => each.replace(QUOTE, ""));
     return { kind: "quote", inside: parse(inside, depth + 1) };
