@@ -1,4 +1,4 @@
-//! `/login`: a page on which the admin logs in with a browser, and goes on to `?next=`, an address of this server.
+//! `/login`: a page on which the admin logs in with a browser, and goes on to `?next=`, a page of the dashboard.
 
 use std::sync::LazyLock;
 
@@ -15,6 +15,18 @@ color:#1c2733;background:#fff}input,button{font:inherit;padding:.3rem .5rem}inpu
 
 const SCRIPT: &str = r#"
 const said = document.getElementById("said");
+const goOn = () => {
+  const wanted = new URLSearchParams(location.search).get("next") ?? "/";
+  let next;
+  try {
+    next = new URL(wanted, location.origin);
+  } catch {
+    next = new URL(location.origin);
+  }
+  // Pages only: whoever made the link must not have the admin ask for anything else.
+  const isPage = next.origin === location.origin && next.pathname.startsWith("/dashboard/");
+  location.replace(isPage ? next : "/");
+};
 document.getElementById("login").addEventListener("submit", async (event) => {
   event.preventDefault();
   said.textContent = "";
@@ -26,9 +38,7 @@ document.getElementById("login").addEventListener("submit", async (event) => {
       body: JSON.stringify({ password }),
     });
     if (answer.ok) {
-      const wanted = new URLSearchParams(location.search).get("next") ?? "/";
-      const next = new URL(wanted, location.origin);
-      location.replace(next.origin === location.origin ? next : "/");
+      goOn();
     } else {
       said.textContent = (await answer.json()).error.message;
     }
