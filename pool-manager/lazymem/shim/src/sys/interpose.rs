@@ -47,7 +47,7 @@ extern "C" fn read_plan() {
     if PLAN.set((plan, memory)).is_err() {
         fail("start twice");
     }
-    lean::drop_disassembler();
+    lean::prepare();
 }
 
 /// `mmap(2)`.

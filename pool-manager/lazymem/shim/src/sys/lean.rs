@@ -2,7 +2,10 @@
 //!
 //! What is not found as it is expected is left as it is: then the VMM is larger, and not wrong.
 
-use std::ffi::{CStr, c_int, c_long, c_void};
+use std::{
+    ffi::{CStr, c_int, c_long, c_void},
+    sync::OnceLock,
+};
 
 use super::fail::fail;
 
@@ -33,11 +36,26 @@ unsafe extern "C" fn sysconf(name: c_int) -> c_long {
     if name == libc::_SC_LEVEL1_ICACHE_LINESIZE {
         return CODE_ALIGNMENT;
     }
-    let theirs = next(c"sysconf");
-    // SAFETY: this is the C library's `sysconf`, which is declared so.
-    let theirs: unsafe extern "C" fn(c_int) -> c_long = unsafe { std::mem::transmute(theirs) };
     // SAFETY: the same contract.
-    unsafe { theirs(name) }
+    unsafe { theirs()(name) }
+}
+
+type Sysconf = unsafe extern "C" fn(c_int) -> c_long;
+
+/// The C library's own `sysconf`. It may be called between a fork and its exec, where the linker must not be asked.
+fn theirs() -> Sysconf {
+    static THEIRS: OnceLock<Sysconf> = OnceLock::new();
+    *THEIRS.get_or_init(|| {
+        let found = next(c"sysconf");
+        // SAFETY: this is the C library's `sysconf`, which is declared so.
+        unsafe { std::mem::transmute::<*mut c_void, Sysconf>(found) }
+    })
+}
+
+/// Run before `main`, while there is one thread.
+pub(super) fn prepare() {
+    theirs();
+    drop_disassembler();
 }
 
 /// libfdt's `fdt_create`.
@@ -68,7 +86,7 @@ fn next(name: &CStr) -> *mut c_void {
 ///
 /// They are addresses, which the dynamic linker writes into private pages of every process: 1.3 MiB. QEMU reads them
 /// only for its logs of code and for a monitor's `x/i`; here that would be a segmentation fault.
-pub(super) fn drop_disassembler() {
+fn drop_disassembler() {
     // SAFETY: `drop_tables` keeps the callback's contract.
     unsafe { libc::dl_iterate_phdr(Some(drop_tables), std::ptr::null_mut()) };
 }
@@ -90,14 +108,16 @@ unsafe extern "C" fn drop_tables(
     // SAFETY: as above; the linker says how many there are.
     let headers =
         unsafe { std::slice::from_raw_parts(library.dlpi_phdr, library.dlpi_phnum.into()) };
-    let address = |kind| {
+    let range = |kind| {
         let header = headers.iter().find(|header| header.p_type == kind)?;
-        library.dlpi_addr.checked_add(header.p_vaddr)
+        let start = library.dlpi_addr.checked_add(header.p_vaddr)?;
+        Some((start, start.checked_add(header.p_memsz)?))
     };
     // The tables lie between what the linker itself still needs: the lists of the library's
     // initializers before them, its dynamic section after.
-    if let (Some(constants), Some(dynamic)) =
-        (address(libc::PT_GNU_RELRO), address(libc::PT_DYNAMIC))
+    if let (Some((constants, constants_end)), Some((dynamic, _))) =
+        (range(libc::PT_GNU_RELRO), range(libc::PT_DYNAMIC))
+        && dynamic < constants_end
     {
         let start = (constants / PAGE_SIZE + 1) * PAGE_SIZE;
         let end = dynamic / PAGE_SIZE * PAGE_SIZE;
