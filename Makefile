@@ -13,7 +13,7 @@ PYTHON := $(CURDIR)/target/test-clients/sdk-python/bin
 export THAW_AGENT_BIN := $(CURDIR)/$(AGENT)
 export THAW_SHIM_BIN := $(CURDIR)/$(SHIM)
 
-.PHONY: help setup setup-test agent shim web build demo test lint deny openapi simulate bench bench-forks bench-functions bench-vms bench-memory
+.PHONY: has-node help setup setup-test agent shim web build demo test lint deny openapi simulate bench bench-forks bench-functions bench-vms bench-memory
 
 help: ## What there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,7 +39,8 @@ web: ## Build the dashboard, where there is Node 20.19 or newer with npm: web/di
 	else echo "This build has no dashboard: it takes Node 20.19 or newer with npm; then run this again."; fi
 
 $(DASHBOARD): web/node_modules/.package-lock.json docs/openapi.json \
-		$(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/e2e -prune -o -type f -print)
+		$(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/e2e -prune -o -type f \
+			-not -name schema.d.ts -print)
 	@npm --prefix web --silent run build
 
 %/node_modules/.package-lock.json: %/package-lock.json
@@ -52,7 +53,10 @@ build: agent shim web ## Build thaw in release mode: target/release/thaw
 demo: setup build ## Show it: a command and a code run, each in a fresh VM from a warm snapshot.
 	@deploy/demo
 
-test: setup-test agent shim web $(NODE_PACKAGES) ## Run all tests, real VMs and a real browser included.
+has-node:
+	@deploy/has-node || { echo "This takes Node 20.19 or newer with npm, to test the dashboard and the SDKs (https://nodejs.org)." >&2; exit 1; }
+
+test: has-node setup-test agent shim web $(NODE_PACKAGES) ## Run all tests, real VMs and a real browser included.
 	@npm --prefix web --silent test
 	@npm --prefix sdk/typescript --silent test
 	@cd sdk/python && $(PYTHON)/pytest --quiet
@@ -60,7 +64,7 @@ test: setup-test agent shim web $(NODE_PACKAGES) ## Run all tests, real VMs and 
 	cargo nextest run --workspace --locked
 	@test -e /dev/vhost-vsock || echo "not exercised: vhost-vsock, which this kernel does not offer (/dev/vhost-vsock)"
 
-lint: $(NODE_PACKAGES) ## fmt, clippy, doc and dependency checks, warnings denied.
+lint: has-node $(NODE_PACKAGES) ## fmt, clippy, doc and dependency checks, warnings denied.
 	@npm --prefix web --silent run check
 	@npm --prefix sdk/typescript --silent run check
 	@deploy/test-clients

@@ -40,10 +40,18 @@ fn dashboard(out: &Path) -> String {
     println!("cargo::rerun-if-env-changed=THAW_DASHBOARD");
     let folder =
         env::var_os("THAW_DASHBOARD").map_or_else(|| PathBuf::from("../web/dist"), PathBuf::from);
-    println!("cargo::rerun-if-changed={}", folder.display());
-    let Ok(folder) = folder.canonicalize() else {
-        return "&[]".to_owned();
+    // A path that is not there counts as changed at every build; the folder around it shows when it comes.
+    let watched = if folder.exists() {
+        &folder
+    } else {
+        folder.parent().unwrap_or(&folder)
     };
+    println!("cargo::rerun-if-changed={}", watched.display());
+    // A build of the dashboard that was broken off has no beginning.
+    if !folder.join("index.html").exists() {
+        return "&[]".to_owned();
+    }
+    let folder = folder.canonicalize().unwrap();
     let mut files = Vec::new();
     collect(&folder, &mut files);
     files.sort();
