@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use super::support::{Daemon, PASSWORD, User, ok, text};
+use super::support::{Daemon, PASSWORD, User, ok};
 
 /// Runs the browser's side; everything in it must succeed.
 fn browse(daemon: &Daemon, password: Option<&str>) {
@@ -23,9 +23,7 @@ fn browse(daemon: &Daemon, password: Option<&str>) {
         Some(password) => browser.env("THAW_PASSWORD", password),
         None => browser.env_remove("THAW_PASSWORD"),
     };
-    let done = browser.output().unwrap();
-    let (out, err) = (text(&done.stdout), text(&done.stderr));
-    assert!(done.status.success(), "{out}{err}");
+    ok(&browser.output().unwrap());
 }
 
 #[test]
@@ -37,8 +35,6 @@ fn everything_can_be_done_with_a_browser() {
 #[test]
 fn a_browser_logs_in() {
     let daemon = Daemon::with_python(&[]);
-    let user = User::of(&daemon);
-    let init = ["auth", "init", "--password-stdin", "--no-save-key"];
-    ok(&user.given(PASSWORD, &init));
+    User::of(&daemon).turns_it_on();
     browse(&daemon, Some(PASSWORD));
 }

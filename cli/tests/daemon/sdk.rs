@@ -2,16 +2,9 @@
 
 use std::{path::Path, process::Command};
 
-use super::support::{Daemon, User, text};
+use super::support::{Daemon, User, ok};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// Runs an SDK's side; everything in it must succeed.
-fn run(command: &mut Command) {
-    let done = command.output().unwrap();
-    let (out, err) = (text(&done.stdout), text(&done.stderr));
-    assert!(done.status.success(), "{out}{err}");
-}
 
 /// Tests of the SDK for Python.
 fn python(daemon: &Daemon, tests: &str) -> Command {
@@ -34,7 +27,7 @@ fn python(daemon: &Daemon, tests: &str) -> Command {
 #[test]
 fn pythons_sdk_does_what_the_api_does() {
     let daemon = Daemon::with_python(&[]);
-    run(&mut python(&daemon, "tests/e2e"));
+    ok(&python(&daemon, "tests/e2e").output().unwrap());
 }
 
 /// Tests of the SDK for TypeScript.
@@ -51,7 +44,7 @@ fn typescript(daemon: &Daemon) -> Command {
 #[test]
 fn typescripts_sdk_does_what_the_api_does() {
     let daemon = Daemon::with_python(&[]);
-    run(&mut typescript(&daemon));
+    ok(&typescript(&daemon).output().unwrap());
 }
 
 #[test]
@@ -60,7 +53,8 @@ fn typescripts_sdk_shows_its_key_everywhere() {
     let user = User::of(&daemon);
     user.turns_it_on();
     let key = user.key_for("sdk", "admin");
-    run(typescript(&daemon).env("THAW_API_KEY", key));
+    let mut tests = typescript(&daemon);
+    ok(&tests.env("THAW_API_KEY", key).output().unwrap());
 }
 
 #[test]
@@ -69,5 +63,6 @@ fn pythons_sdk_shows_its_key_everywhere() {
     let user = User::of(&daemon);
     user.turns_it_on();
     let key = user.key_for("sdk", "admin");
-    run(python(&daemon, "tests/auth").env("THAW_API_KEY", key));
+    let mut tests = python(&daemon, "tests/auth");
+    ok(&tests.env("THAW_API_KEY", key).output().unwrap());
 }
