@@ -5,6 +5,7 @@ import { moment } from "../../lib/format";
 import { useResource } from "../../state/resource";
 import { Page } from "../../ui/page";
 import { ResourceView } from "../../ui/resource-view";
+import { Table } from "../../ui/table";
 
 const PAGE = 100;
 
@@ -51,25 +52,11 @@ export function AuditPage() {
       <ResourceView of={page}>
         {({ entries, next_before: next }) => (
           <>
-            <div class="table">
-              <table>
-                <thead>
-                  <tr>
-                    <th>When</th>
-                    <th>Who</th>
-                    <th>What</th>
-                    <th class="wide-only">To</th>
-                    <th>Status</th>
-                    <th class="wide-only">Request</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {entries.map((entry) => (
-                    <Row key={entry.seq} entry={entry} />
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table columns={["When", "Who", "What", ["To", "wide-only"], "Status", ["Request", "wide-only"]]}>
+              {entries.map((entry) => (
+                <Row key={entry.seq} entry={entry} />
+              ))}
+            </Table>
             <div class="bar">
               <button
                 type="button"

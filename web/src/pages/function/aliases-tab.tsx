@@ -8,6 +8,7 @@ import { TextField } from "../../ui/field";
 import { FormDialog, textOf } from "../../ui/form-dialog";
 import { Menu } from "../../ui/menu";
 import { functionChanged } from "../functions/function-calls";
+import { Table } from "../../ui/table";
 
 /** Versions and the part of the events that each is given: `version 3: 90 %`. */
 export function shares(versions: Record<string, number>): string {
@@ -126,32 +127,18 @@ export function AliasesTab({ of: { name, aliases } }: { of: FunctionInfo }) {
           <pre>thaw fn alias set {name} live 1</pre>
         </div>
       ) : (
-        <div class="table">
-          <table>
-            <thead>
-              <tr>
-                <th>Alias</th>
-                <th>Leads to</th>
-                <th class="wide-only">Led to before</th>
-                <th>
-                  <span class="hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {aliases.map((alias) => (
-                <Row
-                  key={alias.name}
-                  name={name}
-                  alias={alias}
-                  onChange={() => {
-                    setChanging(alias);
-                  }}
-                />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table columns={["Alias", "Leads to", ["Led to before", "wide-only"]]} actions>
+          {aliases.map((alias) => (
+            <Row
+              key={alias.name}
+              name={name}
+              alias={alias}
+              onChange={() => {
+                setChanging(alias);
+              }}
+            />
+          ))}
+        </Table>
       )}
       {changing && (
         <AliasDialog

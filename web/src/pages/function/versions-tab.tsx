@@ -7,6 +7,7 @@ import { Age } from "../../ui/age";
 import { FormDialog } from "../../ui/form-dialog";
 import { ResourceView } from "../../ui/resource-view";
 import { functionChanged, functionChanges } from "../functions/function-calls";
+import { Table } from "../../ui/table";
 
 /** A function's versions, newest first. */
 export function VersionsTab({ of: { name, newest, aliases } }: { of: FunctionInfo }) {
@@ -22,63 +23,55 @@ export function VersionsTab({ of: { name, newest, aliases } }: { of: FunctionInf
     <>
       <ResourceView of={list}>
         {({ versions }) => (
-          <div class="table">
-            <table>
-              <thead>
-                <tr>
-                  <th>Version</th>
-                  <th>Aliases</th>
-                  <th class="wide-only">Runs</th>
-                  <th class="wide-only">Image</th>
-                  <th class="wide-only">Memory</th>
-                  <th class="end">Code</th>
-                  <th>Age</th>
-                  <th>
-                    <span class="hidden">Actions</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {versions.toReversed().map((each) => (
-                  <tr key={each.version}>
-                    <th scope="row" class="number">
-                      {each.version}
-                    </th>
-                    <td>
-                      {[
-                        ...(each.version === newest.version ? ["(newest)"] : []),
-                        ...ledTo(each.version),
-                      ].join(", ")}
-                    </td>
-                    <td class="wide-only mono">{each.handler ?? each.command?.join(" ")}</td>
-                    <td class="wide-only">
-                      {each.image} <span class="quiet mono">{shortDigest(each.image_digest ?? "")}</span>
-                    </td>
-                    <td class="wide-only number">{mib(each.memory_mib)}</td>
-                    <td class="end number" title={`SHA-256 ${each.code_sha256}`}>
-                      {bytes(each.code_bytes)}
-                    </td>
-                    <td class="number">
-                      <Age at={each.created_at_ms} />
-                    </td>
-                    <td class="end">
-                      {each.version !== newest.version && (
-                        <button
-                          type="button"
-                          aria-label={`Remove version ${each.version}`}
-                          onClick={() => {
-                            setRemoving(each.version);
-                          }}
-                        >
-                          Remove…
-                        </button>
-                      )}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table
+            columns={[
+              "Version",
+              "Aliases",
+              ["Runs", "wide-only"],
+              ["Image", "wide-only"],
+              ["Memory", "wide-only"],
+              ["Code", "end"],
+              "Age",
+            ]}
+            actions
+          >
+            {versions.toReversed().map((each) => (
+              <tr key={each.version}>
+                <th scope="row" class="number">
+                  {each.version}
+                </th>
+                <td>
+                  {[...(each.version === newest.version ? ["(newest)"] : []), ...ledTo(each.version)].join(
+                    ", ",
+                  )}
+                </td>
+                <td class="wide-only mono">{each.handler ?? each.command?.join(" ")}</td>
+                <td class="wide-only">
+                  {each.image} <span class="quiet mono">{shortDigest(each.image_digest ?? "")}</span>
+                </td>
+                <td class="wide-only number">{mib(each.memory_mib)}</td>
+                <td class="end number" title={`SHA-256 ${each.code_sha256}`}>
+                  {bytes(each.code_bytes)}
+                </td>
+                <td class="number">
+                  <Age at={each.created_at_ms} />
+                </td>
+                <td class="end">
+                  {each.version !== newest.version && (
+                    <button
+                      type="button"
+                      aria-label={`Remove version ${each.version}`}
+                      onClick={() => {
+                        setRemoving(each.version);
+                      }}
+                    >
+                      Remove…
+                    </button>
+                  )}
+                </td>
+              </tr>
+            ))}
+          </Table>
         )}
       </ResourceView>
       {removing !== null && (

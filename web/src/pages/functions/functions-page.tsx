@@ -10,6 +10,7 @@ import { Page } from "../../ui/page";
 import { ResourceView } from "../../ui/resource-view";
 import { DeployDialog } from "./deploy-dialog";
 import { functionChanges } from "./function-calls";
+import { Table } from "../../ui/table";
 
 /** All functions. */
 export function FunctionsPage() {
@@ -41,42 +42,37 @@ export function FunctionsPage() {
               There are no functions. Deploy one here, or from a terminal:
             </Empty>
           ) : (
-            <div class="table">
-              <table>
-                <thead>
-                  <tr>
-                    <th>Function</th>
-                    <th>Kind</th>
-                    <th class="end">Version</th>
-                    <th class="wide-only">Image</th>
-                    <th class="wide-only">Memory</th>
-                    <th class="end">Running</th>
-                    <th class="end wide-only">Waiting</th>
-                    <th class="wide-only">Deployed</th>
-                    <th class="wide-only">Last error</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {functions.map(({ name, newest, running, waiting, last_error: error }) => (
-                    <tr key={name}>
-                      <th scope="row">
-                        <Link href={addressOf({ page: "function", name, tab: "invoke" })}>{name}</Link>
-                      </th>
-                      <td>{newest.kind}</td>
-                      <td class="end number">{newest.version}</td>
-                      <td class="wide-only">{newest.image}</td>
-                      <td class="wide-only number">{mib(newest.memory_mib)}</td>
-                      <td class="end number">{running}</td>
-                      <td class="end number wide-only">{waiting}</td>
-                      <td class="wide-only">
-                        <Age at={newest.created_at_ms} /> ago
-                      </td>
-                      <td class="wide-only">{error?.message ?? ""}</td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table
+              columns={[
+                "Function",
+                "Kind",
+                ["Version", "end"],
+                ["Image", "wide-only"],
+                ["Memory", "wide-only"],
+                ["Running", "end"],
+                ["Waiting", "end wide-only"],
+                ["Deployed", "wide-only"],
+                ["Last error", "wide-only"],
+              ]}
+            >
+              {functions.map(({ name, newest, running, waiting, last_error: error }) => (
+                <tr key={name}>
+                  <th scope="row">
+                    <Link href={addressOf({ page: "function", name, tab: "invoke" })}>{name}</Link>
+                  </th>
+                  <td>{newest.kind}</td>
+                  <td class="end number">{newest.version}</td>
+                  <td class="wide-only">{newest.image}</td>
+                  <td class="wide-only number">{mib(newest.memory_mib)}</td>
+                  <td class="end number">{running}</td>
+                  <td class="end number wide-only">{waiting}</td>
+                  <td class="wide-only">
+                    <Age at={newest.created_at_ms} /> ago
+                  </td>
+                  <td class="wide-only">{error?.message ?? ""}</td>
+                </tr>
+              ))}
+            </Table>
           )
         }
       </ResourceView>

@@ -9,6 +9,7 @@ import { FormDialog } from "../../ui/form-dialog";
 import { Page } from "../../ui/page";
 import { ResourceView } from "../../ui/resource-view";
 import { AddImageDialog } from "./add-image-dialog";
+import { Table } from "../../ui/table";
 
 interface RemoveProps {
   image: ImageInfo;
@@ -63,55 +64,48 @@ export function ImagesPage() {
           images.length === 0 ? (
             <Empty command="thaw init">There are no images. Add one here, or make the image python:</Empty>
           ) : (
-            <div class="table">
-              <table>
-                <thead>
-                  <tr>
-                    <th>Image</th>
-                    <th class="wide-only">Source</th>
-                    <th class="wide-only">Runs</th>
-                    <th class="end">Size</th>
-                    <th class="wide-only">Age</th>
-                    <th>
-                      <span class="hidden">Actions</span>
+            <Table
+              columns={[
+                "Image",
+                ["Source", "wide-only"],
+                ["Runs", "wide-only"],
+                ["Size", "end"],
+                ["Age", "wide-only"],
+              ]}
+              actions
+            >
+              {images.map((image) => {
+                const name = image.names[0] ?? image.digest;
+                const { entrypoint, cmd } = image.config;
+                return (
+                  <tr key={image.digest}>
+                    <th scope="row">
+                      {image.names.length > 0 ? image.names.join(", ") : "(no name)"}
+                      <div class="quiet mono" title={image.digest}>
+                        {shortDigest(image.digest)} {image.fs}
+                      </div>
                     </th>
+                    <td class="wide-only">{image.source}</td>
+                    <td class="wide-only mono">{[...entrypoint, ...cmd].join(" ")}</td>
+                    <td class="end number">{bytes(image.size_bytes)}</td>
+                    <td class="wide-only number">
+                      <Age at={image.created_at * 1000} />
+                    </td>
+                    <td class="end">
+                      <button
+                        type="button"
+                        aria-label={`Remove ${name}`}
+                        onClick={() => {
+                          setRemoving({ image, name });
+                        }}
+                      >
+                        Remove…
+                      </button>
+                    </td>
                   </tr>
-                </thead>
-                <tbody>
-                  {images.map((image) => {
-                    const name = image.names[0] ?? image.digest;
-                    const { entrypoint, cmd } = image.config;
-                    return (
-                      <tr key={image.digest}>
-                        <th scope="row">
-                          {image.names.length > 0 ? image.names.join(", ") : "(no name)"}
-                          <div class="quiet mono" title={image.digest}>
-                            {shortDigest(image.digest)} {image.fs}
-                          </div>
-                        </th>
-                        <td class="wide-only">{image.source}</td>
-                        <td class="wide-only mono">{[...entrypoint, ...cmd].join(" ")}</td>
-                        <td class="end number">{bytes(image.size_bytes)}</td>
-                        <td class="wide-only number">
-                          <Age at={image.created_at * 1000} />
-                        </td>
-                        <td class="end">
-                          <button
-                            type="button"
-                            aria-label={`Remove ${name}`}
-                            onClick={() => {
-                              setRemoving({ image, name });
-                            }}
-                          >
-                            Remove…
-                          </button>
-                        </td>
-                      </tr>
-                    );
-                  })}
-                </tbody>
-              </table>
-            </div>
+                );
+              })}
+            </Table>
           )
         }
       </ResourceView>

@@ -10,6 +10,7 @@ import { FormDialog } from "../../ui/form-dialog";
 import { Page } from "../../ui/page";
 import { ResourceView } from "../../ui/resource-view";
 import { CreateKeyDialog } from "./create-key-dialog";
+import { Table } from "../../ui/table";
 
 function SecretDialog({ created, onClose }: { created: CreatedKey; onClose: () => void }) {
   return (
@@ -55,57 +56,44 @@ function RevokeDialog({
 
 function KeyTable({ keys, onRevoke }: { keys: readonly KeyInfo[]; onRevoke: (key: KeyInfo) => void }) {
   return (
-    <div class="table">
-      <table>
-        <thead>
-          <tr>
-            <th>Key</th>
-            <th>Scopes</th>
-            <th class="wide-only">Age</th>
-            <th class="wide-only">Last used</th>
-            <th class="wide-only">Expires</th>
-            <th>
-              <span class="hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {keys.map((key) => (
-            <tr key={key.id}>
-              <th scope="row">
-                {key.name}
-                <div class="quiet mono">{key.id}</div>
-              </th>
-              <td>{key.scopes.join(", ")}</td>
-              <td class="wide-only">
-                <Age at={key.created_at * 1000} />
-              </td>
-              <td class="wide-only">
-                {key.last_used_at ? (
-                  <>
-                    <Age at={key.last_used_at * 1000} /> ago
-                  </>
-                ) : (
-                  "never"
-                )}
-              </td>
-              <td class="wide-only">{key.expires_at ? <Until at={key.expires_at * 1000} /> : "never"}</td>
-              <td class="end">
-                <button
-                  type="button"
-                  aria-label={`Revoke ${key.name}`}
-                  onClick={() => {
-                    onRevoke(key);
-                  }}
-                >
-                  Revoke…
-                </button>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      columns={["Key", "Scopes", ["Age", "wide-only"], ["Last used", "wide-only"], ["Expires", "wide-only"]]}
+      actions
+    >
+      {keys.map((key) => (
+        <tr key={key.id}>
+          <th scope="row">
+            {key.name}
+            <div class="quiet mono">{key.id}</div>
+          </th>
+          <td>{key.scopes.join(", ")}</td>
+          <td class="wide-only">
+            <Age at={key.created_at * 1000} />
+          </td>
+          <td class="wide-only">
+            {key.last_used_at ? (
+              <>
+                <Age at={key.last_used_at * 1000} /> ago
+              </>
+            ) : (
+              "never"
+            )}
+          </td>
+          <td class="wide-only">{key.expires_at ? <Until at={key.expires_at * 1000} /> : "never"}</td>
+          <td class="end">
+            <button
+              type="button"
+              aria-label={`Revoke ${key.name}`}
+              onClick={() => {
+                onRevoke(key);
+              }}
+            >
+              Revoke…
+            </button>
+          </td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

@@ -5,6 +5,7 @@ import { useSampling } from "../../state/sampled";
 import { Link } from "../../ui/link";
 import { ResourceView } from "../../ui/resource-view";
 import { listPools, POOL_SAMPLE_MS, templateTitle } from "../pools/pools";
+import { Table } from "../../ui/table";
 
 /** What is kept parked. */
 export function PoolsCard() {
@@ -19,36 +20,24 @@ export function PoolsCard() {
           list.length === 0 ? (
             <p class="quiet">None yet. The first run of an image makes one.</p>
           ) : (
-            <div class="table">
-              <table>
-                <thead>
-                  <tr>
-                    <th>Template</th>
-                    <th class="end">Parked</th>
-                    <th class="end">Shells</th>
-                    <th class="end">Bounds</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {list.map((pool) => (
-                    <tr key={pool.template}>
-                      <th scope="row">
-                        <Link href={addressOf({ page: "template", id: pool.template })}>
-                          {templateTitle(pool.of, pool.template)}
-                        </Link>
-                        {pool.of && <span class="quiet"> {mib(pool.of.memory_mib)}</span>}
-                        {pool.last_error && <div class="badge bad">{pool.last_error}</div>}
-                      </th>
-                      <td class="end number">{pool.parked}</td>
-                      <td class="end number">{pool.shells}</td>
-                      <td class="end number">
-                        {pool.min}–{pool.max}
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table columns={["Template", ["Parked", "end"], ["Shells", "end"], ["Bounds", "end"]]}>
+              {list.map((pool) => (
+                <tr key={pool.template}>
+                  <th scope="row">
+                    <Link href={addressOf({ page: "template", id: pool.template })}>
+                      {templateTitle(pool.of, pool.template)}
+                    </Link>
+                    {pool.of && <span class="quiet"> {mib(pool.of.memory_mib)}</span>}
+                    {pool.last_error && <div class="badge bad">{pool.last_error}</div>}
+                  </th>
+                  <td class="end number">{pool.parked}</td>
+                  <td class="end number">{pool.shells}</td>
+                  <td class="end number">
+                    {pool.min}–{pool.max}
+                  </td>
+                </tr>
+              ))}
+            </Table>
           )
         }
       </ResourceView>

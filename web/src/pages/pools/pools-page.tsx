@@ -9,6 +9,7 @@ import { Page } from "../../ui/page";
 import { ResourceView } from "../../ui/resource-view";
 import { BoundsDialog } from "./bounds-dialog";
 import { listPools, POOL_SAMPLE_MS, templateTitle, type NamedPool } from "./pools";
+import { Table } from "../../ui/table";
 
 function Row({ pool, onChange }: { pool: NamedPool; onChange: () => void }) {
   const title = templateTitle(pool.of, pool.template);
@@ -75,35 +76,28 @@ export function PoolsPage() {
               There are no pools. The first run of an image makes one, and so does:
             </Empty>
           ) : (
-            <div class="table">
-              <table>
-                <thead>
-                  <tr>
-                    <th>Template</th>
-                    <th class="end">Parked</th>
-                    <th class="end wide-only">Starting</th>
-                    <th class="end wide-only">Shells</th>
-                    <th class="end wide-only">Leased</th>
-                    <th class="end wide-only">Waiting</th>
-                    <th class="end">Bounds</th>
-                    <th>
-                      <span class="hidden">Actions</span>
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {list.map((pool) => (
-                    <Row
-                      key={pool.template}
-                      pool={pool}
-                      onChange={() => {
-                        setChanging(pool);
-                      }}
-                    />
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table
+              columns={[
+                "Template",
+                ["Parked", "end"],
+                ["Starting", "end wide-only"],
+                ["Shells", "end wide-only"],
+                ["Leased", "end wide-only"],
+                ["Waiting", "end wide-only"],
+                ["Bounds", "end"],
+              ]}
+              actions
+            >
+              {list.map((pool) => (
+                <Row
+                  key={pool.template}
+                  pool={pool}
+                  onChange={() => {
+                    setChanging(pool);
+                  }}
+                />
+              ))}
+            </Table>
           )
         }
       </ResourceView>

@@ -2,6 +2,7 @@ import type { SnapshotInfo } from "../../api/types";
 import { bytes, micros, mib, shortDigest } from "../../lib/format";
 import { Age } from "../../ui/age";
 import { Menu } from "../../ui/menu";
+import { Table } from "../../ui/table";
 
 export interface SnapshotQuestion {
   kind: "restore" | "rename" | "remove";
@@ -16,61 +17,54 @@ interface Props {
 /** Snapshots, one a row. */
 export function SnapshotTable({ snapshots, onAsk }: Props) {
   return (
-    <div class="table">
-      <table>
-        <thead>
-          <tr>
-            <th>Snapshot</th>
-            <th>Of</th>
-            <th class="wide-only">Image</th>
-            <th class="wide-only">Shape</th>
-            <th class="wide-only end">On disk</th>
-            <th class="wide-only end">VM stood still</th>
-            <th class="wide-only">Age</th>
-            <th>
-              <span class="hidden">Actions</span>
+    <Table
+      columns={[
+        "Snapshot",
+        "Of",
+        ["Image", "wide-only"],
+        ["Shape", "wide-only"],
+        ["On disk", "end wide-only"],
+        ["VM stood still", "end wide-only"],
+        ["Age", "wide-only"],
+      ]}
+      actions
+    >
+      {snapshots.map((snapshot) => {
+        const ask = (kind: SnapshotQuestion["kind"]) => () => {
+          onAsk({ kind, snapshot });
+        };
+        return (
+          <tr key={snapshot.id}>
+            <th scope="row">
+              {snapshot.name}
+              <div class="quiet mono">{snapshot.id}</div>
+              {snapshot.unusable && <div class="badge bad">unusable: {snapshot.unusable}</div>}
             </th>
+            <td>{snapshot.vm_name ?? snapshot.vm}</td>
+            <td class="wide-only">{shortDigest(snapshot.image)}</td>
+            <td class="wide-only">
+              {mib(snapshot.memory_mib)}, {snapshot.vcpus} CPU
+            </td>
+            <td class="wide-only end number">{bytes(snapshot.disk_bytes)}</td>
+            <td class="wide-only end number">{micros(snapshot.paused_us)}</td>
+            <td class="wide-only number">
+              <Age at={snapshot.created_at * 1000} />
+            </td>
+            <td class="end">
+              <button type="button" onClick={ask("restore")}>
+                Restore
+              </button>
+              <Menu
+                label={`More for ${snapshot.name}`}
+                items={[
+                  { text: "Rename…", onPick: ask("rename") },
+                  { text: "Remove…", danger: true, onPick: ask("remove") },
+                ]}
+              />
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {snapshots.map((snapshot) => {
-            const ask = (kind: SnapshotQuestion["kind"]) => () => {
-              onAsk({ kind, snapshot });
-            };
-            return (
-              <tr key={snapshot.id}>
-                <th scope="row">
-                  {snapshot.name}
-                  <div class="quiet mono">{snapshot.id}</div>
-                  {snapshot.unusable && <div class="badge bad">unusable: {snapshot.unusable}</div>}
-                </th>
-                <td>{snapshot.vm_name ?? snapshot.vm}</td>
-                <td class="wide-only">{shortDigest(snapshot.image)}</td>
-                <td class="wide-only">
-                  {mib(snapshot.memory_mib)}, {snapshot.vcpus} CPU
-                </td>
-                <td class="wide-only end number">{bytes(snapshot.disk_bytes)}</td>
-                <td class="wide-only end number">{micros(snapshot.paused_us)}</td>
-                <td class="wide-only number">
-                  <Age at={snapshot.created_at * 1000} />
-                </td>
-                <td class="end">
-                  <button type="button" onClick={ask("restore")}>
-                    Restore
-                  </button>
-                  <Menu
-                    label={`More for ${snapshot.name}`}
-                    items={[
-                      { text: "Rename…", onPick: ask("rename") },
-                      { text: "Remove…", danger: true, onPick: ask("remove") },
-                    ]}
-                  />
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
+        );
+      })}
+    </Table>
   );
 }

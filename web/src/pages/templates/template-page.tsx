@@ -10,6 +10,7 @@ import { FormDialog } from "../../ui/form-dialog";
 import { Link } from "../../ui/link";
 import { Page } from "../../ui/page";
 import { ResourceView } from "../../ui/resource-view";
+import { Table } from "../../ui/table";
 
 function Restores({ template }: { template: TemplateInfo }) {
   const restores = template.last_restores ?? [];
@@ -17,28 +18,15 @@ function Restores({ template }: { template: TemplateInfo }) {
     return <p class="quiet">None whose memory was still being filled.</p>;
   }
   return (
-    <div class="table">
-      <table>
-        <thead>
-          <tr>
-            <th>Restore</th>
-            <th class="end">Pages mapped before it ran</th>
-            <th class="end">Single faults</th>
-          </tr>
-        </thead>
-        <tbody>
-          {restores.map((restore, index) => (
-            <tr key={index}>
-              <td>
-                {index === restores.length - 1 ? "the newest" : `${restores.length - 1 - index} before`}
-              </td>
-              <td class="end number">{restore.working_set_pages}</td>
-              <td class="end number">{restore.faults}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table columns={["Restore", ["Pages mapped before it ran", "end"], ["Single faults", "end"]]}>
+      {restores.map((restore, index) => (
+        <tr key={index}>
+          <td>{index === restores.length - 1 ? "the newest" : `${restores.length - 1 - index} before`}</td>
+          <td class="end number">{restore.working_set_pages}</td>
+          <td class="end number">{restore.faults}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

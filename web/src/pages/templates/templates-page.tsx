@@ -9,6 +9,7 @@ import { Link } from "../../ui/link";
 import { Page } from "../../ui/page";
 import { ResourceView } from "../../ui/resource-view";
 import { BakeDialog } from "./bake-dialog";
+import { Table } from "../../ui/table";
 
 /** All templates. */
 export function TemplatesPage() {
@@ -36,49 +37,44 @@ export function TemplatesPage() {
               There are no templates. The first run of an image bakes one, and so does:
             </Empty>
           ) : (
-            <div class="table">
-              <table>
-                <thead>
-                  <tr>
-                    <th>Template</th>
-                    <th>Shape</th>
-                    <th class="wide-only end">On disk</th>
-                    <th class="wide-only end">In memory</th>
-                    <th class="wide-only end">Working set</th>
-                    <th class="wide-only end">Bake</th>
-                    <th class="wide-only end">In use</th>
-                    <th class="wide-only">Age</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {templates.map((template) => (
-                    <tr key={template.id}>
-                      <th scope="row">
-                        <Link href={addressOf({ page: "template", id: template.id })}>
-                          {template.image_names[0] ?? template.id}
-                        </Link>
-                        <div class="quiet mono">{template.id}</div>
-                      </th>
-                      <td>
-                        {mib(template.memory_mib)}, {template.vcpus} CPU
-                      </td>
-                      <td class="wide-only end number">{bytes(template.disk_bytes)}</td>
-                      <td class="wide-only end number">{bytes(template.resident_bytes)}</td>
-                      <td class="wide-only end number">
-                        {typeof template.working_set_pages === "number"
-                          ? bytes(template.working_set_pages * 4096)
-                          : "not known"}
-                      </td>
-                      <td class="wide-only end number">{micros(template.bake_ms * 1000)}</td>
-                      <td class="wide-only end number">{template.in_use}</td>
-                      <td class="wide-only number">
-                        <Age at={template.created_at * 1000} />
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table
+              columns={[
+                "Template",
+                "Shape",
+                ["On disk", "end wide-only"],
+                ["In memory", "end wide-only"],
+                ["Working set", "end wide-only"],
+                ["Bake", "end wide-only"],
+                ["In use", "end wide-only"],
+                ["Age", "wide-only"],
+              ]}
+            >
+              {templates.map((template) => (
+                <tr key={template.id}>
+                  <th scope="row">
+                    <Link href={addressOf({ page: "template", id: template.id })}>
+                      {template.image_names[0] ?? template.id}
+                    </Link>
+                    <div class="quiet mono">{template.id}</div>
+                  </th>
+                  <td>
+                    {mib(template.memory_mib)}, {template.vcpus} CPU
+                  </td>
+                  <td class="wide-only end number">{bytes(template.disk_bytes)}</td>
+                  <td class="wide-only end number">{bytes(template.resident_bytes)}</td>
+                  <td class="wide-only end number">
+                    {typeof template.working_set_pages === "number"
+                      ? bytes(template.working_set_pages * 4096)
+                      : "not known"}
+                  </td>
+                  <td class="wide-only end number">{micros(template.bake_ms * 1000)}</td>
+                  <td class="wide-only end number">{template.in_use}</td>
+                  <td class="wide-only number">
+                    <Age at={template.created_at * 1000} />
+                  </td>
+                </tr>
+              ))}
+            </Table>
           )
         }
       </ResourceView>
